@@ -1,0 +1,420 @@
+"""A device type in one file: the schema (version 1) of `profile.toml`, read by every part of Linli.
+
+The driver reads by it, the simulator answers by it, the cloud raises alarms by it, the screens draw by it.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from drivers.api import Value
+from runtime.config import ConfigError, Problem, Strict, load, validate
+from runtime.durations import Duration
+
+Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+Kind = type[bool] | type[int] | type[float] | type[str]
+"""The Python type of a value in engineering units."""
+RegisterAddress = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Label(Strict):
+    """A text for people, in Chinese and English."""
+
+    zh: str = Field(min_length=1)
+    en: str = Field(min_length=1)
+
+    def text(self, language: str) -> str:
+        """Give the text in `language`: Chinese for `zh`, English for anything else."""
+        return self.zh if language == "zh" else self.en
+
+
+class Table(StrEnum):
+    """The four tables of the Modbus data model."""
+
+    COIL = "coil"
+    DISCRETE = "discrete"
+    INPUT = "input"
+    HOLDING = "holding"
+
+    @property
+    def is_bits(self) -> bool:
+        """Whether one address holds one bit (and not a 16-bit register)."""
+        return self in {Table.COIL, Table.DISCRETE}
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether a master may write to it."""
+        return self in {Table.COIL, Table.HOLDING}
+
+
+class RegisterType(StrEnum):
+    """How registers make a value."""
+
+    BOOL = "bool"
+    INT16 = "int16"
+    UINT16 = "uint16"
+    INT32 = "int32"
+    UINT32 = "uint32"
+    INT64 = "int64"
+    UINT64 = "uint64"
+    FLOAT32 = "float32"
+    FLOAT64 = "float64"
+    STRING = "string"
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the raw value is a floating-point number."""
+        return self in {RegisterType.FLOAT32, RegisterType.FLOAT64}
+
+
+REGISTERS: Mapping[RegisterType, int] = {
+    RegisterType.BOOL: 1,
+    RegisterType.INT16: 1,
+    RegisterType.UINT16: 1,
+    RegisterType.INT32: 2,
+    RegisterType.UINT32: 2,
+    RegisterType.INT64: 4,
+    RegisterType.UINT64: 4,
+    RegisterType.FLOAT32: 2,
+    RegisterType.FLOAT64: 4,
+}
+"""How many 16-bit registers each type takes; a string says so itself."""
+
+
+class WordOrder(StrEnum):
+    """How the bytes of a value lie in its registers; A is the most significant byte."""
+
+    ABCD = "ABCD"
+    CDAB = "CDAB"
+    BADC = "BADC"
+    DCBA = "DCBA"
+
+
+class ModbusPoint(Strict):
+    """Where a point lies in a Modbus device, and how raw registers become engineering units.
+
+    value = raw * scale + offset. `address` counts from zero, as on the wire. `bits` takes a field (low bit, width) out
+    of one register. `absent` is the raw value by which the device says "not available".
+    """
+
+    table: Table
+    address: RegisterAddress
+    type: RegisterType
+    word_order: WordOrder = WordOrder.ABCD
+    length: int | None = Field(default=None, ge=1, le=125, description="registers of a string")
+    bit: int | None = Field(default=None, ge=0, le=15)
+    bits: tuple[int, int] | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+    absent: int | None = None
+
+    @property
+    def count(self) -> int:
+        """How many addresses the point takes."""
+        return self.length if self.length is not None else REGISTERS[self.type]
+
+    @property
+    def value_type(self) -> Kind:
+        """The Python type of the value in engineering units."""
+        if self.type is RegisterType.BOOL:
+            return bool
+        if self.type is RegisterType.STRING:
+            return str
+        if self.type.is_float or not (self.scale.is_integer() and self.offset.is_integer()):
+            return float
+        return int
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if (self.type is RegisterType.STRING) != (self.length is not None):
+            raise ValueError("`length` (in registers) goes with type 'string', and a string needs it")
+        if self.table.is_bits and self.type is not RegisterType.BOOL:
+            raise ValueError(f"a {self.table} is one bit: its type is 'bool'")
+        if not self.table.is_bits and (self.type is RegisterType.BOOL) != (self.bit is not None):
+            raise ValueError("in a register, type 'bool' needs `bit`, and `bit` needs type 'bool'")
+        if self.table.is_bits and self.bit is not None:
+            raise ValueError(f"a {self.table} is one bit: it has no `bit`")
+        if self.bits is not None:
+            low, width = self.bits
+            if self.type is not RegisterType.UINT16 or low < 0 or width < 1 or low + width > 16:  # noqa: PLR2004 - bits
+                raise ValueError(
+                    "`bits = [low, width]` takes bits of one 'uint16' register: 0 <= low, low + width <= 16"
+                )
+        if self.scale == 0:
+            raise ValueError("a scale of 0 makes every value the same")
+        if self.type in {RegisterType.BOOL, RegisterType.STRING} and (self.scale, self.offset) != (1.0, 0.0):
+            raise ValueError(f"a {self.type} has no scale or offset")
+        if self.address + self.count > 65536:  # noqa: PLR2004 - the size of a Modbus table
+            raise ValueError("the point reaches beyond address 65535")
+        return self
+
+
+class Range(Strict):
+    """The values that a working sensor can show; anything outside is a bad reading, not an alarm."""
+
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError("`low` must be less than `high`")
+        return self
+
+
+class Point(Strict):
+    """One thing that a device measures, reports, or lets be set."""
+
+    label: Label
+    modbus: ModbusPoint
+    unit: str = ""
+    range: Range | None = None
+    deadband: float = Field(default=0.0, ge=0, description="in the point's unit; a smaller change is not reported")
+    poll: Duration
+    enumeration: dict[str, Label] = Field(default_factory=dict, description="raw integer (as text) to meaning")
+    sample: Value = Field(description="a plausible value: documentation shows it, simulators start from it")
+    trend: bool = Field(default=False, description="shown as a curve on the device's page")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        kind = self.modbus.value_type
+        numeric = kind in {int, float}
+        if (self.range is not None or self.deadband) and not numeric:
+            raise ValueError(f"`range` and `deadband` need a number, and this point is a {kind.__name__}")
+        if self.enumeration and kind is not int:
+            raise ValueError(f"`enumeration` needs an integer, and this point is a {kind.__name__}")
+        for key in self.enumeration:
+            if not key.lstrip("-").isdigit():
+                raise ValueError(f"enumeration key {key!r} is not an integer")
+        if not _is_of(self.sample, kind):
+            raise ValueError(f"`sample` is {self.sample!r}, and this point is a {kind.__name__}")
+        if self.range is not None and not self.range.low <= float(self.sample) <= self.range.high:
+            raise ValueError("`sample` lies outside `range`")
+        return self
+
+
+class ReadBack(Strict):
+    """The proof that a command took effect: this point shows this value (by default the one written) in time."""
+
+    point: Identifier
+    equals: Value | None = None
+    tolerance: float = Field(default=0.0, ge=0)
+    within: Duration
+
+
+class Command(Strict):
+    """Something that a person may ask of a device. Without `value` the person gives one, inside `limits`."""
+
+    label: Label
+    point: Identifier
+    value: Value | None = None
+    limits: Range | None = None
+    read_back: ReadBack
+    confirm: bool = Field(default=True, description="the screen asks again before it sends")
+
+
+class Priority(StrEnum):
+    """How soon somebody must act: consequence times time to respond."""
+
+    URGENT = "urgent"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class Condition(Strict):
+    """A test of one point. Exactly one of the five comparisons is given."""
+
+    point: Identifier
+    above: float | None = None
+    below: float | None = None
+    equals: Value | None = None
+    one_of: tuple[int, ...] | None = None
+    not_one_of: tuple[int, ...] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        given = [n for n in ("above", "below", "equals", "one_of", "not_one_of") if getattr(self, n) is not None]
+        if len(given) != 1:
+            raise ValueError("give exactly one of `above`, `below`, `equals`, `one_of`, `not_one_of`")
+        return self
+
+
+class FaultCode(Strict):
+    """One code of a device's own fault list."""
+
+    label: Label
+    cause: Label | None = None
+    priority: Priority | None = None
+
+
+class Alarm(Strict):
+    """An abnormal condition that needs somebody to act (ISA-18.2), with what that somebody must know.
+
+    Either `when` (all conditions hold), or `codes` on `point`: then each code is an alarm of its own.
+    """
+
+    label: Label
+    when: tuple[Condition, ...] = ()
+    point: Identifier | None = None
+    codes: dict[str, FaultCode] = Field(default_factory=dict)
+    deadband: float = Field(default=0.0, ge=0, description="a limit clears only this far on its safe side")
+    on_delay: Duration
+    off_delay: Duration
+    priority: Priority
+    latching: bool = False
+    cause: Label
+    consequence: Label
+    response: Label
+    respond_within: Duration
+    work_order: Identifier | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if bool(self.when) == bool(self.codes):
+            raise ValueError("an alarm has either `when` (conditions) or `codes` (with `point`)")
+        if bool(self.codes) != (self.point is not None):
+            raise ValueError("`codes` needs `point`, the point that shows the code, and `point` needs `codes`")
+        for key in self.codes:
+            if not key.isdigit():
+                raise ValueError(f"code {key!r} is not a whole number")
+        return self
+
+
+class WorkOrder(Strict):
+    """What an alarm asks somebody to do. `closes` is who may end it once the sensor is back to normal."""
+
+    title: Label
+    category: tuple[Label, Label, Label]
+    skill: Slug
+    arrive_within: Duration
+    restore_within: Duration
+    checklist: tuple[Label, ...] = ()
+    closes: Literal["sensor", "person"] = "person"
+
+
+class AlarmOverride(Strict):
+    """What one installation changes about one alarm; it travels with the device's birth."""
+
+    enabled: bool = True
+    on_delay: Duration | None = None
+    off_delay: Duration | None = None
+    priority: Priority | None = None
+    limits: dict[Identifier, float] = Field(default_factory=dict, description="point to its new limit")
+
+
+class ModbusDefaults(Strict):
+    """How this device type wants to be read."""
+
+    max_registers: int = Field(default=125, ge=1, le=125)
+    max_bits: int = Field(default=2000, ge=1, le=2000)
+    max_gap: int = Field(default=8, ge=0, le=125, description="unused addresses that a block may read over")
+
+
+class Profile(Strict):
+    """A device type. Its `hash` names this exact content on the wire, whatever the version says."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    name: Slug
+    version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    kind: Slug = Field(description="the family, such as 'pump' or 'elevator'")
+    label: Label
+    protocol: Literal["modbus"]
+    modbus: ModbusDefaults = ModbusDefaults()
+    points: dict[Identifier, Point] = Field(min_length=1)
+    commands: dict[Identifier, Command] = Field(default_factory=dict)
+    alarms: dict[Identifier, Alarm] = Field(default_factory=dict)
+    work_orders: dict[Identifier, WorkOrder] = Field(default_factory=dict)
+
+    @property
+    def hash(self) -> str:
+        """32 hexadecimal digits over the canonical document."""
+        return hashlib.blake2b(self.document().encode(), digest_size=16).hexdigest()
+
+    def document(self) -> str:
+        """Write the canonical JSON document: sorted keys, no white space."""
+        data = self.model_dump(mode="json", by_alias=True)
+        return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+    @model_validator(mode="after")
+    def _refers_to_what_exists(self) -> Self:
+        for name, command in self.commands.items():
+            self._check_command(name, command)
+        for name, alarm in self.alarms.items():
+            self._check_alarm(name, alarm)
+        return self
+
+    def _point(self, name: str, where: str) -> Point:
+        if name not in self.points:
+            raise ValueError(f"{where} names the point `{name}`, which this profile does not have")
+        return self.points[name]
+
+    def _check_command(self, name: str, command: Command) -> None:
+        where = f"command `{name}`"
+        target = self._point(command.point, where)
+        proof = self._point(command.read_back.point, f"{where}.read_back")
+        if not target.modbus.table.is_writable or target.modbus.bits is not None:
+            raise ValueError(f"{where} writes to `{command.point}`, which cannot be written")
+        kind = target.modbus.value_type
+        if command.value is not None and not _is_of(command.value, kind):
+            raise ValueError(f"{where}: `value` is {command.value!r}, and `{command.point}` is a {kind.__name__}")
+        if command.value is None and kind in {int, float} and command.limits is None:
+            raise ValueError(f"{where} takes a number from a person, so it needs `limits`")
+        if command.value is not None and command.limits is not None:
+            raise ValueError(f"{where} has a fixed `value`, so `limits` would never be used")
+        expected = command.read_back.equals
+        if expected is not None and not _is_of(expected, proof.modbus.value_type):
+            raise ValueError(f"{where}.read_back.equals is {expected!r}: `{command.read_back.point}` never shows that")
+
+    def _check_alarm(self, name: str, alarm: Alarm) -> None:
+        where = f"alarm `{name}`"
+        if alarm.work_order is not None and alarm.work_order not in self.work_orders:
+            raise ValueError(f"{where} names the work order `{alarm.work_order}`, which this profile does not have")
+        if alarm.point is not None and self._point(alarm.point, where).modbus.value_type is not int:
+            raise ValueError(f"{where}: codes need an integer point")
+        for condition in alarm.when:
+            kind = self._point(condition.point, where).modbus.value_type
+            if (condition.above is not None or condition.below is not None) and kind not in {int, float}:
+                raise ValueError(f"{where}: `above` and `below` need a number, and `{condition.point}` is none")
+            if (condition.one_of or condition.not_one_of) and kind is not int:
+                raise ValueError(f"{where}: `one_of` and `not_one_of` need an integer point")
+            if condition.equals is not None and not _is_of(condition.equals, kind):
+                raise ValueError(f"{where}: `{condition.point}` never equals {condition.equals!r}")
+
+
+def _is_of(value: Value, kind: Kind) -> bool:
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is kind
+
+
+def load_profile(file: Path) -> Profile:
+    """Read a `profile.toml`; ConfigError lists what is wrong, with a suggestion for a misspelt key."""
+    return load(file, Profile)
+
+
+def parse_profile(document: str, *, source: str) -> Profile:
+    """Read a profile from its JSON document, as it travels on the wire; ConfigError says what is wrong."""
+    try:
+        data: Any = json.loads(document)
+    except ValueError as error:
+        problem = Problem(key="", message=f"not valid JSON: {error}", remedy="send the profile's canonical document")
+        raise ConfigError(source, (problem,)) from error
+    if not isinstance(data, dict):
+        raise ConfigError(source, (Problem(key="", message="not a JSON object", remedy="send a profile"),))
+    return validate(source, data, Profile)
+
+
+def parse_overrides(document: str) -> dict[str, AlarmOverride]:
+    """Read the alarm overrides of one device from JSON; ValueError says what is wrong."""
+    try:
+        data = json.loads(document)
+        return {name: AlarmOverride.model_validate_json(json.dumps(item)) for name, item in data.items()}
+    except (ValueError, ValidationError, AttributeError, TypeError) as error:
+        raise ValueError(f"alarm overrides are not readable: {error}") from error

@@ -1,0 +1,1 @@
+"""What every Linli process is made of: configuration, logs, health, metrics, task ownership, messages."""
