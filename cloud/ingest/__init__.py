@@ -1,0 +1,1 @@
+"""From Sparkplug messages to committed records: one transaction for a batch, then the acknowledgement."""

@@ -1,0 +1,39 @@
+"""Tables of journals, their gaps, and what could not be read."""
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, String, Table, Text
+
+from cloud.platform.database import id_column, metadata, time_ms
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("node_id", ForeignKey("node.id"), primary_key=True),
+    Column("journal_id", String(64), primary_key=True),
+    Column("watermark", BigInteger, nullable=False, comment="the last offset that is committed"),
+    time_ms("updated_ms"),
+)
+
+journal_gap = Table(
+    "journal_gap",
+    metadata,
+    id_column(),
+    Column("node_id", ForeignKey("node.id"), nullable=False, index=True),
+    Column("journal_id", String(64), nullable=False),
+    Column("first_offset", BigInteger, nullable=False),
+    Column("last_offset", BigInteger, nullable=False),
+    Column("reason", String(200), nullable=False),
+    time_ms("found_ms"),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    id_column(),
+    time_ms("received_ms"),
+    Column("node_id", ForeignKey("node.id"), nullable=True),
+    Column("topic", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("metric", String(200), nullable=True),
+    Column("reason", Text, nullable=False),
+    Index("ix_quarantine_received", "received_ms"),
+)

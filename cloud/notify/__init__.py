@@ -1,0 +1,1 @@
+"""Telling people: rendering and delivery of notifications from the outbox."""

@@ -1,0 +1,1 @@
+"""From alarms to work that somebody does, and proof that it is done."""
