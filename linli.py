@@ -1,0 +1,45 @@
+"""The one command line of Linli. Each package brings its own commands, and loads its parts only when one of them runs."""
+
+from typing import Annotated
+
+import typer
+
+from cloud.cli import app as cloud
+from drivers.cli import app as profile
+from edge.cli import app as edge
+from runtime.bench import app as bench
+from runtime.version import VERSION
+from simulators.cli import app as simulate
+from simulators.demo.cli import demo
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_show_locals=False)
+app.command("demo")(demo)
+app.add_typer(edge, name="edge")
+app.add_typer(cloud, name="cloud")
+app.add_typer(simulate, name="simulate")
+app.add_typer(profile, name="profile")
+app.add_typer(bench, name="bench")
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        print(f"linli {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[  # noqa: ARG001 - the callback acts by itself
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Linli (邻里) connects the hardware of residential communities to the people who look after it."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

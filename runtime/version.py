@@ -1,0 +1,3 @@
+"""The version of Linli, once."""
+
+VERSION = "0.1.0"
