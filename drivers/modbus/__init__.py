@@ -1,0 +1,1 @@
+"""Modbus over TCP and over a serial line (RTU)."""

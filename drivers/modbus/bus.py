@@ -1,0 +1,300 @@
+"""One Modbus connection, TCP or serial, that carries one request at a time.
+
+pymodbus does framing and transport. Everything it would do by itself is switched off, because it is the scheduler's to
+decide: it never retries, never reconnects, and never closes a connection because one unit behind it is silent.
+"""
+
+import asyncio
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
+from pymodbus.exceptions import ConnectionException, ModbusIOException
+from pymodbus.framer import FramerBase, FramerRTU, FramerSocket
+from pymodbus.pdu import ModbusPDU
+from pymodbus.pdu.bit_message import (
+    ReadCoilsRequest,
+    ReadDiscreteInputsRequest,
+    WriteMultipleCoilsRequest,
+    WriteSingleCoilRequest,
+)
+from pymodbus.pdu.register_message import (
+    ReadHoldingRegistersRequest,
+    ReadInputRegistersRequest,
+    WriteMultipleRegistersRequest,
+    WriteSingleRegisterRequest,
+)
+
+from drivers.api import DriverError, Garbled, Refused, TimedOut, Unreachable
+from drivers.modbus.config import ModbusRtuSettings, ModbusSettings
+from drivers.profile import Table
+
+EXCEPTIONS: Mapping[int, str] = {
+    1: "illegal function",
+    2: "illegal data address",
+    3: "illegal data value",
+    4: "device failure",
+    5: "acknowledged, still processing",
+    6: "device busy",
+    7: "negative acknowledgement",
+    8: "memory parity error",
+    10: "gateway path unavailable",
+    11: "gateway target failed to respond",
+}
+"""Exception codes (Modbus Application Protocol 1.1b3, chapter 7; 7 is from older editions, 9 is not assigned)."""
+ILLEGAL_ADDRESS = 2
+PASSING = frozenset({5, 6, 10, 11})
+"""Exceptions after which the same request may work later."""
+SILENT_TARGET = frozenset({10, 11})
+"""Exceptions by which a gateway says that the device itself did not answer."""
+
+_READS: Mapping[Table, type[ModbusPDU]] = {
+    Table.COIL: ReadCoilsRequest,
+    Table.DISCRETE: ReadDiscreteInputsRequest,
+    Table.INPUT: ReadInputRegistersRequest,
+    Table.HOLDING: ReadHoldingRegistersRequest,
+}
+_NOISE_PERIODS = 10  # a line that is not quiet after that many quiet periods is not going to be
+_KEEPALIVE_S = 5  # half-open connections are found within seconds, even when nothing is in flight
+_KEEPALIVE: Mapping[str, int] = {
+    "TCP_KEEPIDLE": _KEEPALIVE_S,
+    "TCP_KEEPINTVL": 1,
+    "TCP_KEEPCNT": 3,
+    "TCP_USER_TIMEOUT": 1000 * _KEEPALIVE_S,
+}
+
+
+class ModbusBus:
+    """A bus as `drivers.api.Bus` has it, with raw reads and writes for the devices on it.
+
+    `read_raw` and `write_raw` take no lock: whoever calls them holds `lock`, or is a scheduler that sends one request
+    at a time. All errors are DriverError.
+    """
+
+    def __init__(self, settings: ModbusSettings, *, name: str) -> None:
+        self.settings = settings
+        self.name = name
+        self.lock = asyncio.Lock()
+        self._client: AsyncModbusTcpClient | AsyncModbusSerialClient | None = None
+        self._up = asyncio.Event()
+        self._waiting = False  # a request is in flight
+        self._answered_by_bytes = False  # something arrived since the request
+        self._silent_since = 0.0  # loop time of the last byte, or of the failure after it
+        self._unsettled = False  # a late answer may still come along the line
+        self._pause = (
+            settings.silence if isinstance(settings, ModbusRtuSettings) else settings.pause_between
+        ).total_seconds()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection is believed to be open."""
+        return self._client is not None and self._client.connected
+
+    async def connect(self) -> None:
+        """Open the connection; Unreachable when it cannot be had. A connection that was open is closed first."""
+        await self.close()
+        client = self._new_client()
+        timeout = self.settings.timeout.total_seconds()
+        try:
+            # By the parts of pymodbus's own connect(), which would keep the operating system's reason to itself.
+            async with asyncio.timeout(timeout):
+                client.ctx.transport, _ = await client.ctx.call_create()
+                await self._up.wait()
+        except TimeoutError as error:
+            client.close()
+            raise Unreachable(device=self.name, why=f"no connection within {timeout:g} s") from error
+        except (OSError, ValueError) as error:  # ValueError: pyserial, for settings that the line cannot do
+            client.close()
+            raise Unreachable(device=self.name, why=str(error)) from error
+        except asyncio.CancelledError:
+            client.close()
+            raise
+        self._client = client
+        self._unsettled = False
+        self._silent_since = asyncio.get_running_loop().time()
+        _watch_over(client.ctx.transport.get_extra_info("socket"))
+        if not isinstance(self.settings, ModbusRtuSettings):
+            await asyncio.sleep(self.settings.pause_after_connect.total_seconds())
+
+    async def close(self) -> None:
+        """Close it; never raises."""
+        client, self._client = self._client, None
+        self._up.clear()
+        if client is not None:
+            client.close()
+            await asyncio.sleep(0)  # lets the transport release its file descriptor
+
+    async def read_raw(self, *, unit: int, table: Table, address: int, count: int, device: str) -> tuple[int, ...]:
+        """Read `count` registers (0..65535 each) or bits (0 or 1) from `address` on."""
+        answer = await self._exchange(_READS[table](address=address, count=count, dev_id=unit), device=device)
+        if not table.is_bits:
+            if len(answer.registers) != count:
+                why = f"{len(answer.registers)} registers instead of {count}"
+                raise self._garbled(device, why)
+            return tuple(answer.registers)
+        if len(answer.bits) != (count + 7) // 8 * 8:
+            raise self._garbled(device, f"{len(answer.bits)} bits instead of {count}")
+        return tuple(int(bit) for bit in answer.bits[:count])
+
+    async def write_raw(self, *, unit: int, table: Table, address: int, values: Sequence[int], device: str) -> None:
+        """Write registers or bits from `address` on, with the function for one (5, 6) or for several (15, 16).
+
+        Returns when the device has echoed the request. It is never sent twice: after TimedOut, Garbled or Unreachable
+        nobody knows whether the device acted.
+        """
+        answer = await self._exchange(_write_request(unit, table, address, values), device=device)
+        several = len(values) > 1
+        echoed = [len(values)] if several else [int(v) for v in (answer.bits if table.is_bits else answer.registers)]
+        if several and answer.count != len(values):
+            echoed = [answer.count]
+        expected = [len(values)] if several else [int(values[0])]
+        if answer.address != address or echoed != expected:
+            raise self._garbled(device, f"asked to write {expected} at {address}, echoed {echoed} at {answer.address}")
+
+    async def _exchange(self, request: ModbusPDU, *, device: str) -> ModbusPDU:
+        client = self._client
+        if client is None or not client.connected:
+            raise Unreachable(device=device, why="the bus is not connected")
+        await self._wait_for_silence(device)
+        self._answered_by_bytes = False
+        self._waiting = self._unsettled = True  # unsettled until a whole answer is here, also if this task is cancelled
+        try:
+            answer: ModbusPDU = await client.execute(False, request)  # noqa: FBT003 - pymodbus's signature
+        except (ConnectionException, ModbusIOException, OSError) as error:
+            raise self._translated(error, device) from error
+        finally:
+            self._waiting = False
+            self._silent_since = asyncio.get_running_loop().time()
+        self._unsettled = False
+        if answer.isError() and answer.function_code == request.function_code | 0x80:
+            raise _refused(device, answer.exception_code)
+        if answer.function_code != request.function_code:
+            raise self._garbled(device, f"function {answer.function_code} instead of {request.function_code}")
+        return answer
+
+    def _translated(self, error: Exception, device: str) -> DriverError:
+        if not self.connected or isinstance(error, ConnectionException | OSError):
+            return Unreachable(device=device, why=f"the connection was lost: {error}")
+        if self._answered_by_bytes:
+            return self._garbled(device, "bytes came that make no answer")
+        return TimedOut(device=device, after=self.settings.timeout)
+
+    def _garbled(self, device: str, why: str) -> Garbled:
+        self._unsettled = True
+        return Garbled(device=device, why=why)
+
+    async def _wait_for_silence(self, device: str) -> None:
+        """Keep the gap between frames, and after a failure on a serial line let late answers run out."""
+        loop = asyncio.get_running_loop()
+        pause = self._pause
+        if self._unsettled and isinstance(self.settings, ModbusRtuSettings):
+            pause = max(pause, self.settings.quiet.total_seconds())
+        deadline = loop.time() + _NOISE_PERIODS * pause
+        while (left := self._silent_since + pause - loop.time()) > 0:
+            if loop.time() > deadline:
+                raise self._garbled(device, "the line is never quiet")
+            await asyncio.sleep(left)
+
+    def _new_client(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
+        settings = self.settings
+        client: AsyncModbusTcpClient | AsyncModbusSerialClient
+        timeout = settings.timeout.total_seconds()
+        if isinstance(settings, ModbusRtuSettings):
+            client = AsyncModbusSerialClient(
+                settings.port,
+                baudrate=settings.baudrate,
+                parity=settings.parity,
+                stopbits=settings.stopbits,
+                bytesize=settings.bytesize,
+                timeout=timeout,
+                retries=0,
+                reconnect_delay=0,
+                trace_packet=self._on_packet,
+                trace_connect=self._on_connect,
+            )
+            client.ctx.framer = _TolerantRtu(client.ctx.framer, self._on_undecodable)
+        else:
+            client = AsyncModbusTcpClient(
+                settings.host,
+                port=settings.port,
+                timeout=timeout,
+                retries=0,
+                reconnect_delay=0,
+                trace_packet=self._on_packet,
+                trace_connect=self._on_connect,
+            )
+            client.ctx.framer = _TolerantSocket(client.ctx.framer, self._on_undecodable)
+        client.set_max_no_responses(sys.maxsize)
+        return client
+
+    def _on_packet(self, sending: bool, data: bytes) -> bytes:  # noqa: FBT001 - pymodbus's signature
+        self._silent_since = asyncio.get_running_loop().time()
+        if not sending:
+            self._answered_by_bytes = True
+        return data
+
+    def _on_connect(self, up: bool) -> None:  # noqa: FBT001 - pymodbus's signature
+        if up:
+            self._up.set()
+        else:
+            self._up.clear()
+            self._fail(ConnectionError("closed by the other end"))
+
+    def _on_undecodable(self) -> None:
+        self._fail(ModbusIOException("undecodable"))
+
+    def _fail(self, error: Exception) -> None:
+        """End the request in flight now; pymodbus would let it run into its timeout."""
+        if self._client is not None and self._waiting and not self._client.ctx.response_future.done():
+            self._client.ctx.response_future.set_exception(error)
+
+
+class _Tolerant(FramerBase):
+    """Reports an undecodable answer; pymodbus would raise it into the event loop and drop a TCP connection over it."""
+
+    def __init__(self, framer: FramerBase, report: Callable[[], None]) -> None:
+        super().__init__(framer.decoder)
+        self._report = report
+
+    def handleFrame(self, data: bytes, exp_devid: int, exp_tid: int) -> tuple[int, ModbusPDU | None]:  # noqa: N802 - pymodbus's name
+        try:
+            return super().handleFrame(data, exp_devid, exp_tid)
+        except ModbusIOException:
+            self._report()
+            return len(data), None
+
+
+class _TolerantRtu(_Tolerant, FramerRTU):
+    pass
+
+
+class _TolerantSocket(_Tolerant, FramerSocket):
+    pass
+
+
+def _write_request(unit: int, table: Table, address: int, values: Sequence[int]) -> ModbusPDU:
+    if table is Table.COIL:
+        bits = [bool(value) for value in values]
+        one = len(bits) == 1
+        return (WriteSingleCoilRequest if one else WriteMultipleCoilsRequest)(address=address, bits=bits, dev_id=unit)
+    words = list(values)
+    if len(words) == 1:
+        return WriteSingleRegisterRequest(address=address, registers=words, dev_id=unit)
+    return WriteMultipleRegistersRequest(address=address, registers=words, dev_id=unit)
+
+
+def _refused(device: str, code: int) -> Refused:
+    refused = Refused(device=device, code=code, why=EXCEPTIONS.get(code, "unknown exception"))
+    refused.retry = code in PASSING
+    return refused
+
+
+def _watch_over(connection: socket.socket | None) -> None:
+    """Let the kernel find a dead peer; serial lines have no socket, and not every system has every option."""
+    if connection is None:
+        return
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _KEEPALIVE.items():
+        if hasattr(socket, option):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

@@ -1,0 +1,68 @@
+"""How a site file describes a Modbus bus and a device's place on it."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from runtime.config import Strict
+from runtime.durations import Duration
+
+Timeout = Annotated[Duration, Field(gt=timedelta(0), le=timedelta(minutes=1))]
+Pause = Annotated[Duration, Field(ge=timedelta(0), le=timedelta(seconds=10))]
+
+
+class ModbusTcpSettings(Strict):
+    """A TCP connection to a device, or to a gateway with a serial line behind it.
+
+    `timeout` bounds connecting, and each answer. The pauses are for devices that need time to breathe.
+    """
+
+    protocol: Literal["modbus-tcp"]
+    host: str = Field(min_length=1)
+    port: int = Field(default=502, ge=1, le=65535)
+    timeout: Timeout = timedelta(seconds=1)
+    pause_after_connect: Pause = timedelta(0)
+    pause_between: Pause = timedelta(0)
+
+
+class ModbusRtuSettings(Strict):
+    """A serial line.
+
+    `timeout` runs from the request's first byte to the answer's last: at 9600 baud 125 registers take 270 ms on the
+    wire alone. It must exceed the slowest device's worst latency, because RTU cannot tell a late answer from the next one.
+    After a failure the line must be silent for `quiet` before it is used again.
+    """
+
+    protocol: Literal["modbus-rtu"]
+    port: str = Field(min_length=1, description="the serial device, such as /dev/ttyS1")
+    baudrate: int = Field(default=9600, ge=300, le=4_000_000)
+    parity: Literal["N", "E", "O"] = "N"
+    stopbits: Literal[1, 2] = 1
+    bytesize: Literal[7, 8] = 8
+    timeout: Timeout = timedelta(seconds=1)
+    quiet: Pause = timedelta(milliseconds=300)
+
+    @property
+    def silence(self) -> timedelta:
+        """The gap between frames: 3.5 characters; 1.75 ms above 19200 baud (Modbus over serial line 1.02, 2.5.1)."""
+        if self.baudrate > 19200:  # noqa: PLR2004 - the standard's own limit
+            return timedelta(microseconds=1750)
+        bits = 1 + self.bytesize + (self.parity != "N") + self.stopbits
+        return timedelta(seconds=3.5 * bits / self.baudrate)
+
+
+ModbusSettings = ModbusTcpSettings | ModbusRtuSettings
+
+
+class ModbusAddress(Strict):
+    """Where a device sits on its bus: its unit id. A serial line has 1 to 247; over TCP 0 and 255 are in use too."""
+
+    unit: int = Field(default=1, ge=0, le=255)
+
+
+def address_problem(bus: ModbusSettings, address: ModbusAddress) -> str | None:
+    """Say why a device cannot have this address on this bus; None when it can."""
+    if isinstance(bus, ModbusRtuSettings) and not 1 <= address.unit <= 247:  # noqa: PLR2004 - Modbus serial line
+        return f"unit {address.unit} does not exist on a serial line: use 1 to 247"
+    return None

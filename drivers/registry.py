@@ -1,0 +1,36 @@
+"""Which protocols there are: an explicit map from a bus's `protocol` to what opens it."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated
+
+from pydantic import Field
+
+from drivers.api import BadRequest
+from drivers.modbus.bus import ModbusBus
+from drivers.modbus.config import ModbusAddress, ModbusRtuSettings, ModbusTcpSettings, address_problem
+from drivers.modbus.driver import ModbusDevice
+from drivers.profile import Profile
+
+BusSettings = Annotated[ModbusTcpSettings | ModbusRtuSettings, Field(discriminator="protocol")]
+"""A bus in a site file; `protocol` says which kind."""
+DeviceAddress = ModbusAddress
+"""A device's place on its bus, in a site file."""
+
+BUSES: Mapping[str, Callable[..., ModbusBus]] = {"modbus-tcp": ModbusBus, "modbus-rtu": ModbusBus}
+
+
+def open_bus(settings: ModbusTcpSettings | ModbusRtuSettings, *, name: str) -> ModbusBus:
+    """Make the bus that `settings` describe; it is not connected yet."""
+    return BUSES[settings.protocol](settings, name=name)
+
+
+def open_device(bus: ModbusBus, address: DeviceAddress, profile: Profile, *, name: str) -> ModbusDevice:
+    """Make a device on a bus; nothing is sent. BadRequest when it cannot be there, as `device_problem` says."""
+    if problem := device_problem(bus.settings, address):
+        raise BadRequest(device=name, why=problem)
+    return ModbusDevice(bus, unit=address.unit, profile=profile, name=name)
+
+
+def device_problem(bus: ModbusTcpSettings | ModbusRtuSettings, address: DeviceAddress) -> str | None:
+    """Say why a device cannot have this address on this bus, for checking a site file; None when it can."""
+    return address_problem(bus, address)
