@@ -1,16 +1,16 @@
-"""The one command line of Linli. Each package brings its own commands, and loads its parts only when one of them runs."""
+"""The one command line of Linli. Each package brings its commands, and loads its parts only when one of them runs."""
 
 from typing import Annotated
 
 import typer
-
 from cloud.cli import app as cloud
 from drivers.cli import app as profile
 from edge.cli import app as edge
-from runtime.bench import app as bench
-from runtime.version import VERSION
 from simulators.cli import app as simulate
 from simulators.demo.cli import demo
+
+from runtime.cli import bench
+from runtime.version import VERSION
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_show_locals=False)
 app.command("demo")(demo)
@@ -18,7 +18,7 @@ app.add_typer(edge, name="edge")
 app.add_typer(cloud, name="cloud")
 app.add_typer(simulate, name="simulate")
 app.add_typer(profile, name="profile")
-app.add_typer(bench, name="bench")
+app.command("bench")(bench)
 
 
 def _show_version(value: bool) -> None:
@@ -29,7 +29,7 @@ def _show_version(value: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[  # noqa: ARG001 - the callback acts by itself
+    version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
