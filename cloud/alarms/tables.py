@@ -1,4 +1,4 @@
-"""Tables of alarms, of conditions that wait for their delay, and of what happened to each alarm."""
+"""Tables of alarms, of conditions that wait for their delay, of what happened to each alarm, and of the engine itself."""
 
 from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text, text
 
@@ -67,4 +67,12 @@ alarm_event = Table(
     Column("kind", String(24), nullable=False),
     Column("account_id", ForeignKey("account.id"), nullable=True),
     Column("detail", Text, nullable=False),
+)
+
+heartbeat = Table(
+    "engine_heartbeat",
+    metadata,
+    Column("process", String(64), primary_key=True, comment="which worker says that its timers still run"),
+    time_ms("started_ms"),
+    time_ms("at_ms"),
 )

@@ -13,6 +13,7 @@ outbox = Table(
     Column("account_id", BigId, nullable=True, comment="whom it is for; null for everybody who watches"),
     Column("community_id", BigId, nullable=True),
     Column("body", Text, nullable=False, comment="JSON"),
+    Column("channel", String(16), nullable=False, comment="how it was delivered: empty (not yet), apprise, or in-app"),
     Column("attempts", Integer, nullable=False),
     Column("last_error", Text, nullable=False),
     time_ms("created_ms"),

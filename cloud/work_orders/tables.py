@@ -1,6 +1,6 @@
-"""Tables of work orders and their history."""
+"""Tables of work orders, their history, and their numbers."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, Text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
 
 from cloud.platform.database import id_column, metadata, time_ms
 
@@ -49,4 +49,11 @@ work_order_event = Table(
     Column("action", String(24), nullable=False),
     Column("account_id", ForeignKey("account.id"), nullable=True),
     Column("note", Text, nullable=False),
+)
+
+work_order_number = Table(
+    "work_order_number",
+    metadata,
+    Column("day", String(8), primary_key=True, comment="the community's local day, such as 20261122"),
+    Column("last", Integer, nullable=False, comment="the last number given on that day, over all communities"),
 )
