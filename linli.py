@@ -3,14 +3,14 @@
 from typing import Annotated
 
 import typer
+
 from cloud.cli import app as cloud
 from drivers.cli import app as profile
 from edge.cli import app as edge
-from simulators.cli import app as simulate
-from simulators.demo.cli import demo
-
 from runtime.cli import bench
 from runtime.version import VERSION
+from simulators.cli import app as simulate
+from simulators.demo.cli import demo
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_show_locals=False)
 app.command("demo")(demo)
