@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from wire.births import Births, Refusal, read_declared
 from wire.datatypes import DataType
 from wire.edge_node import BD_SEQ, REBIRTH, SEQ_MODULUS
-from wire.errors import MalformedPayload, MalformedTopic, SequenceError, UnknownMetric
+from wire.errors import MalformedPayload, MalformedTopic, SequenceError, UnknownMetric, WrongType
 from wire.events import (
     DeviceBorn,
     DeviceData,
@@ -134,8 +134,16 @@ class Host:
             if declared is None:
                 raise UnknownMetric(f"{key} declares no metric {metric.name} at {device or 'the node'}")
             add = message.metrics.add
-            target = add(name=declared.name) if declared.alias is None else add(alias=declared.alias)
-            write_metric(target, metric, declared.datatype, metric.timestamp_ms or at_ms)
+            if declared.alias is None:  # a node without aliases may be one that reads a value only by its data type
+                target = add(name=declared.name, datatype=declared.datatype)
+            else:
+                target = add(alias=declared.alias)
+            try:
+                write_metric(
+                    target, metric, declared.datatype, at_ms if metric.timestamp_ms is None else metric.timestamp_ms
+                )
+            except WrongType as error:
+                raise WrongType(f"metric {declared.name}: {error}") from error
         kind = MessageType.NCMD if device is None else MessageType.DCMD
         return _command_message(Topic(group=key.group, type=kind, node=key.node, device=device), message)
 
@@ -338,7 +346,7 @@ _ROUTES: dict[MessageType, Callable[[Host, _Arrival], tuple[HostEvent, ...]]] = 
 
 
 def rebirth_request(key: NodeKey, at_ms: int) -> Message:
-    """Return the NCMD that asks a node for its whole birth sequence; by name and with its type, as no birth is known."""
+    """Return the NCMD that asks a node for its whole birth sequence; by name and type, as no birth is known."""
     message = PayloadMessage(timestamp=at_ms)
     target = message.metrics.add(name=REBIRTH, datatype=DataType.BOOLEAN)
     write_metric(target, Metric(value=True), DataType.BOOLEAN, at_ms)

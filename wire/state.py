@@ -17,7 +17,7 @@ def read_state(topic: str, host_id: str, payload: bytes) -> HostState | Quaranti
     """Read a STATE message's JSON; one that cannot be read is quarantined, never raised."""
     try:
         content = json.loads(payload)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter: thousands of nested brackets
         return Quarantined(topic=topic, payload=payload, reason=f"the STATE is not JSON: {error}")
     if isinstance(content, dict):
         online, timestamp = content.get("online"), content.get("timestamp")
