@@ -1,4 +1,4 @@
-"""Tables of alarms, of conditions that wait for their delay, of what happened to each alarm, and of the engine itself."""
+"""Tables of alarms, of conditions that wait for their delay, of what happened to alarms, and of the engine itself."""
 
 from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text, text
 
