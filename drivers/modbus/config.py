@@ -30,7 +30,7 @@ class ModbusRtuSettings(Strict):
     """A serial line.
 
     `timeout` runs from the request's first byte to the answer's last: at 9600 baud 125 registers take 270 ms on the
-    wire alone. It must exceed the slowest device's worst latency, because RTU cannot tell a late answer from the next one.
+    wire alone. It must exceed the slowest latency there is, because RTU cannot tell a late answer from the next.
     After a failure the line must be silent for `quiet` before it is used again.
     """
 
