@@ -12,6 +12,8 @@ from sqlalchemy import BigInteger, Column, Integer, MetaData, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from cloud.platform.errors import LinliError
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -67,15 +69,31 @@ def _begin_immediate(connection: Any) -> None:  # noqa: ANN401 - SQLAlchemy's ow
 
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Open the one unit of work that features pass along; it commits at the end, or rolls back on an error."""
-    async with engine.connect() as connection, connection.begin():
+    """Open the one unit of work that features pass along; it commits at the end, or rolls back on an error.
+
+    What an error must leave behind (`LinliError.aftermath`) is stored after the rollback.
+    """
+    async with _aftermath(engine), engine.connect() as connection, connection.begin():
         yield connection
 
 
 @asynccontextmanager
 async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Open a consistent view for queries; it never waits for a writer."""
-    async with engine.connect() as connection:
+    async with _aftermath(engine), engine.connect() as connection:
         viewing = await connection.execution_options(read_only=True)
         async with viewing.begin():
             yield viewing
+
+
+@asynccontextmanager
+async def _aftermath(engine: AsyncEngine) -> AsyncIterator[None]:
+    # Not beside the failed transaction: SQLite has one writer, so a second connection would wait for the first.
+    try:
+        yield
+    except LinliError as error:
+        if error.aftermath is not None:
+            async with engine.connect() as connection, connection.begin():
+                await error.aftermath(connection)
+            error.aftermath = None
+        raise

@@ -1,0 +1,302 @@
+"""All SQL of nodes, devices, profiles and last values."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import RowMapping, Table, func, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cloud.access.domain import Visible, Where
+from cloud.access.repository import visible_clause
+from cloud.assets.domain import DeviceRow, LastValue
+from cloud.assets.tables import asset, building, community, device, last_value, node, place, profile
+from drivers.profile import Label
+
+_DEVICE = (
+    device.c.id,
+    device.c.node_id,
+    device.c.name,
+    device.c.asset_id,
+    device.c.community_id,
+    device.c.building_id,
+    device.c.place_id,
+    device.c.profile_hash,
+    device.c.overrides,
+    device.c.label_zh,
+    device.c.label_en,
+    device.c.online,
+)
+
+
+def where_of(row: RowMapping) -> Where:
+    """Say where a row with the three columns lies."""
+    return Where(community_id=row["community_id"], building_id=row["building_id"], place_id=row["place_id"])
+
+
+def _device(row: RowMapping) -> DeviceRow:
+    return DeviceRow(
+        id=row["id"],
+        node_id=row["node_id"],
+        name=row["name"],
+        asset_id=row["asset_id"],
+        where=where_of(row),
+        profile_hash=row["profile_hash"],
+        overrides=row["overrides"],
+        label=Label(zh=row["label_zh"], en=row["label_en"]),
+        online=row["online"],
+    )
+
+
+async def community_by_code(conn: AsyncConnection, code: str) -> int | None:
+    """Find a community by its Sparkplug group."""
+    return await conn.scalar(select(community.c.id).where(community.c.code == code))
+
+
+async def find_or_add(conn: AsyncConnection, table: Table, **values: object) -> tuple[int, bool]:
+    """Find the row with these values, or insert it: its id, and whether it is new."""
+    found = await conn.scalar(select(table.c.id).where(*(table.c[name] == value for name, value in values.items())))
+    if found is not None:
+        return int(found), False
+    result = await conn.execute(insert(table).values(**values).returning(table.c.id))
+    return int(result.scalar_one()), True
+
+
+async def put_place(
+    conn: AsyncConnection, community_id: int, building_name: str | None, place_name: str | None
+) -> Where:
+    """Find or make a building and a place of a community."""
+    if building_name is None:
+        return Where(community_id=community_id)
+    building_id, _ = await find_or_add(conn, building, community_id=community_id, name=building_name)
+    if place_name is None:
+        return Where(community_id=community_id, building_id=building_id)
+    place_id, _ = await find_or_add(conn, place, building_id=building_id, name=place_name)
+    return Where(community_id=community_id, building_id=building_id, place_id=place_id)
+
+
+async def put_node(conn: AsyncConnection, community_id: int, name: str, **values: object) -> int:
+    """Insert or change a node and give its id."""
+    found = await conn.scalar(select(node.c.id).where(node.c.community_id == community_id, node.c.name == name))
+    if found is None:
+        query = insert(node).values(community_id=community_id, name=name, **values).returning(node.c.id)
+        return int((await conn.execute(query)).scalar_one())
+    await conn.execute(update(node).where(node.c.id == found).values(**values))
+    return int(found)
+
+
+async def change_node(conn: AsyncConnection, node_id: int, **values: object) -> None:
+    """Change columns of a node."""
+    await conn.execute(update(node).where(node.c.id == node_id).values(**values))
+
+
+async def touch_nodes(conn: AsyncConnection, seen: Mapping[int, int]) -> None:
+    """Note when nodes were last heard of."""
+    for node_id, at_ms in seen.items():
+        newer = or_(node.c.seen_ms.is_(None), node.c.seen_ms < at_ms)
+        await conn.execute(update(node).where(node.c.id == node_id, newer).values(seen_ms=at_ms))
+
+
+async def get_node(conn: AsyncConnection, node_id: int) -> RowMapping | None:
+    """Find a node by its id."""
+    return (await conn.execute(select(node).where(node.c.id == node_id))).mappings().first()
+
+
+async def devices_offline(conn: AsyncConnection, now_ms: int, *, node_id: int) -> None:
+    """Mark all devices of a node offline."""
+    offline = {"online": False, "changed_ms": now_ms}
+    await conn.execute(update(device).where(device.c.node_id == node_id, device.c.online).values(**offline))
+
+
+async def change_device(conn: AsyncConnection, device_id: int, **values: object) -> None:
+    """Change columns of a device."""
+    await conn.execute(update(device).where(device.c.id == device_id).values(**values))
+
+
+async def get_device(conn: AsyncConnection, device_id: int) -> DeviceRow | None:
+    """Find a device by its id."""
+    row = (await conn.execute(select(*_DEVICE).where(device.c.id == device_id))).mappings().first()
+    return _device(row) if row is not None else None
+
+
+async def find_device(conn: AsyncConnection, node_id: int, name: str) -> DeviceRow | None:
+    """Find a device by its Sparkplug name."""
+    query = select(*_DEVICE).where(device.c.node_id == node_id, device.c.name == name)
+    row = (await conn.execute(query)).mappings().first()
+    return _device(row) if row is not None else None
+
+
+async def add_device(conn: AsyncConnection, **values: object) -> int:
+    """Insert a device and give its id."""
+    return int((await conn.execute(insert(device).values(**values).returning(device.c.id))).scalar_one())
+
+
+async def asset_kind(conn: AsyncConnection, asset_id: int) -> str | None:
+    """Give the kind of an asset."""
+    return await conn.scalar(select(asset.c.kind).where(asset.c.id == asset_id))
+
+
+async def find_unwatched_asset(conn: AsyncConnection, where: Where, kind: str, label: Label) -> int | None:
+    """Find an asset of this kind, place and label which no device that is online watches."""
+    watched = select(device.c.id).where(device.c.asset_id == asset.c.id, device.c.online).exists()
+    query = (
+        select(asset.c.id)
+        .where(
+            asset.c.community_id == where.community_id,
+            asset.c.building_id.is_(None) if where.building_id is None else asset.c.building_id == where.building_id,
+            asset.c.place_id.is_(None) if where.place_id is None else asset.c.place_id == where.place_id,
+            asset.c.kind == kind,
+            asset.c.label_zh == label.zh,
+            asset.c.label_en == label.en,
+            ~watched,
+        )
+        .order_by(asset.c.id)
+        .limit(1)
+    )
+    return await conn.scalar(query)
+
+
+async def add_asset(conn: AsyncConnection, where: Where, kind: str, label: Label) -> int:
+    """Insert an asset and give its id."""
+    query = insert(asset).values(kind=kind, **_at(where), **_called(label)).returning(asset.c.id)
+    return int((await conn.execute(query)).scalar_one())
+
+
+async def change_asset(conn: AsyncConnection, asset_id: int, where: Where, label: Label) -> None:
+    """Move and rename an asset."""
+    await conn.execute(update(asset).where(asset.c.id == asset_id).values(**_at(where), **_called(label)))
+
+
+def _at(where: Where) -> dict[str, Any]:
+    return {"community_id": where.community_id, "building_id": where.building_id, "place_id": where.place_id}
+
+
+def _called(label: Label) -> dict[str, Any]:
+    return {"label_zh": label.zh, "label_en": label.en}
+
+
+def device_columns(where: Where, label: Label) -> dict[str, Any]:
+    """Give the columns of a place and a label."""
+    return {**_at(where), **_called(label)}
+
+
+async def profile_document(conn: AsyncConnection, profile_hash: str) -> str | None:
+    """Give the canonical JSON of a profile."""
+    return await conn.scalar(select(profile.c.document).where(profile.c.hash == profile_hash))
+
+
+async def knows_profile(conn: AsyncConnection, profile_hash: str) -> bool:
+    """Whether a profile is stored."""
+    return await conn.scalar(select(profile.c.hash).where(profile.c.hash == profile_hash)) is not None
+
+
+async def add_profile(conn: AsyncConnection, **values: object) -> None:
+    """Insert a profile."""
+    await conn.execute(insert(profile).values(**values))
+
+
+async def list_profiles(conn: AsyncConnection, hashes: Iterable[str] | None = None) -> list[RowMapping]:
+    """List profiles, the newest version of each name first."""
+    query = select(profile.c.hash, profile.c.name, profile.c.version, profile.c.document, profile.c.seen_ms)
+    if hashes is not None:
+        query = query.where(profile.c.hash.in_(sorted(hashes)))
+    return list((await conn.execute(query.order_by(profile.c.name, profile.c.seen_ms.desc()))).mappings())
+
+
+async def put_last_values(conn: AsyncConnection, rows: Sequence[LastValue]) -> None:
+    """Insert or replace last values; what is already newer stays."""
+    if not rows:
+        return
+    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
+    query = dialect.insert(last_value)
+    new = query.excluded
+    names = ("number", "text", "quality", "at_ms", "received_ms")
+    upsert = query.on_conflict_do_update(
+        index_elements=[last_value.c.device_id, last_value.c.point],
+        set_={name: new[name] for name in names},
+        where=new.at_ms >= last_value.c.at_ms,
+    )
+    await conn.execute(
+        upsert,
+        [
+            {
+                "device_id": row.device_id,
+                "point": row.point,
+                "number": row.value if isinstance(row.value, float | int) else None,
+                "text": row.value if isinstance(row.value, str) else None,
+                "quality": row.quality,
+                "at_ms": row.at_ms,
+                "received_ms": row.received_ms,
+            }
+            for row in rows
+        ],
+    )
+
+
+async def last_values(conn: AsyncConnection, device_ids: Iterable[int]) -> dict[int, list[RowMapping]]:
+    """Give the last values of devices."""
+    result: dict[int, list[RowMapping]] = {}
+    query = select(last_value).where(last_value.c.device_id.in_(list(device_ids))).order_by(last_value.c.point)
+    for row in (await conn.execute(query)).mappings():
+        result.setdefault(row["device_id"], []).append(row)
+    return result
+
+
+async def list_devices(
+    conn: AsyncConnection,
+    *,
+    visible: Visible,
+    community_id: int | None = None,
+    kind: str | None = None,
+    text: str | None = None,
+    device_id: int | None = None,
+    after_id: int = 0,
+    limit: int = 100,
+) -> list[RowMapping]:
+    """List devices by id with what stands around them: asset, node, community, building, place, age of the data."""
+    newest = (
+        select(last_value.c.device_id, func.max(last_value.c.at_ms).label("at_ms"))
+        .group_by(last_value.c.device_id)
+        .subquery()
+    )
+    query = (
+        select(
+            *_DEVICE,
+            device.c.changed_ms,
+            asset.c.kind,
+            asset.c.label_zh.label("asset_label_zh"),
+            asset.c.label_en.label("asset_label_en"),
+            node.c.name.label("node"),
+            node.c.online.label("node_online"),
+            node.c.foreign_node,
+            node.c.seen_ms.label("node_seen_ms"),
+            community.c.code.label("community"),
+            community.c.name_zh.label("community_zh"),
+            community.c.name_en.label("community_en"),
+            building.c.name.label("building"),
+            place.c.name.label("place"),
+            profile.c.name.label("profile"),
+            profile.c.version.label("profile_version"),
+            newest.c.at_ms.label("newest_ms"),
+        )
+        .join(asset, asset.c.id == device.c.asset_id)
+        .join(node, node.c.id == device.c.node_id)
+        .join(community, community.c.id == device.c.community_id)
+        .outerjoin(building, building.c.id == device.c.building_id)
+        .outerjoin(place, place.c.id == device.c.place_id)
+        .outerjoin(profile, profile.c.hash == device.c.profile_hash)
+        .outerjoin(newest, newest.c.device_id == device.c.id)
+        .where(visible_clause(device, visible), device.c.id > after_id)
+        .order_by(device.c.id)
+        .limit(limit)
+    )
+    if device_id is not None:
+        query = query.where(device.c.id == device_id)
+    if community_id is not None:
+        query = query.where(device.c.community_id == community_id)
+    if kind is not None:
+        query = query.where(asset.c.kind == kind)
+    if text:
+        columns = (device.c.name, device.c.label_zh, device.c.label_en, asset.c.kind, building.c.name, place.c.name)
+        query = query.where(or_(*(column.icontains(text, autoescape=True) for column in columns)))
+    return list((await conn.execute(query)).mappings())

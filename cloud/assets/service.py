@@ -1,0 +1,288 @@
+"""What assets does: keeps nodes, devices, profiles and last values as they report themselves, and commands."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cloud.access.domain import Actor, Permission, Where
+from cloud.access.service import authorise
+from cloud.assets import commands, repository
+from cloud.assets.domain import (
+    DEFAULT_TIMEOUT_MS,
+    MAX_TIMEOUT_MS,
+    OUTCOMES,
+    TAKES_OUTCOME,
+    TOKEN_FRESH_MS,
+    CommandRow,
+    CommandState,
+    DeviceRow,
+    LastValue,
+    NotAccepted,
+    PendingCommand,
+    check_command,
+    parse_place,
+)
+from cloud.platform.errors import Conflict, Invalid, NotFound
+from drivers.api import Value
+from drivers.profile import Label, Profile, parse_profile
+from runtime.config import ConfigError
+
+
+class UnknownCommunity(NotFound):
+    """A Sparkplug group that is not the code of any community."""
+
+    code = "unknown_community"
+
+    def __init__(self, group: str) -> None:
+        self.group = group
+        super().__init__(f"no community has the code `{group}`", remedy="provision it: `linli cloud provision FILE`")
+
+
+async def node_born(
+    conn: AsyncConnection, *, group: str, node: str, version: str, config_revision: str, foreign: bool, now_ms: int
+) -> int:
+    """Note the birth of a node and give its id; its devices are offline until they are born.
+
+    UnknownCommunity when the group is nobody's. An earlier command token is void, because it died with its process.
+    """
+    community_id = await repository.community_by_code(conn, group)
+    if community_id is None:
+        raise UnknownCommunity(group)
+    node_id = await repository.put_node(
+        conn,
+        community_id,
+        node,
+        online=True,
+        foreign_node=foreign,
+        version=version[:64],
+        config_revision=config_revision[:64],
+        born_ms=now_ms,
+        seen_ms=now_ms,
+        command_token=None,
+        command_token_ms=None,
+    )
+    await repository.devices_offline(conn, now_ms, node_id=node_id)
+    return node_id
+
+
+async def node_died(conn: AsyncConnection, *, node_id: int, now_ms: int) -> None:
+    """Note the death of a node: it and all its devices are offline."""
+    await repository.change_node(conn, node_id, online=False, command_token=None, command_token_ms=None)
+    await repository.devices_offline(conn, now_ms, node_id=node_id)
+
+
+async def nodes_seen(conn: AsyncConnection, seen: Mapping[int, int]) -> None:
+    """Note when nodes were last heard of: node id to Unix ms."""
+    await repository.touch_nodes(conn, seen)
+
+
+async def token_seen(conn: AsyncConnection, *, node_id: int, token: str, now_ms: int) -> None:
+    """Keep the newest command token of a node."""
+    await repository.change_node(conn, node_id, command_token=token, command_token_ms=now_ms, seen_ms=now_ms)
+
+
+async def device_born(
+    conn: AsyncConnection,
+    *,
+    node_id: int,
+    name: str,
+    profile_hash: str | None,
+    overrides: str,
+    label: Label,
+    place: str,
+    kind: str,
+    now_ms: int,
+) -> DeviceRow:
+    """Note the birth of a device; `place` is `building/place`, found or made in the node's community.
+
+    `overrides` is the JSON of `Alarm/Overrides` (`{}` for none). A `profile_hash` that is not stored yet is left out:
+    call `adopt_profile` once `store_profile` has it.
+
+    The first birth makes the asset, or adopts one of the same kind, place and label that nothing watches any more: an
+    asset outlives its device. Afterwards the asset follows the device's label and place. A device that comes back as
+    another kind of thing watches another asset.
+    """
+    node = await repository.get_node(conn, node_id)
+    if node is None:
+        raise NotFound(f"there is no node {node_id}")
+    where = await repository.put_place(conn, node["community_id"], *parse_place(place))
+    known = profile_hash if profile_hash and await repository.knows_profile(conn, profile_hash) else None
+    existing = await repository.find_device(conn, node_id, name)
+    state = {"profile_hash": known, "overrides": overrides, "online": True, "changed_ms": now_ms}
+    columns = {**state, **repository.device_columns(where, label)}
+    if existing is None:
+        asset_id = await _asset(conn, where=where, kind=kind, label=label)
+        device_id = await repository.add_device(conn, node_id=node_id, name=name, asset_id=asset_id, **columns)
+    else:
+        asset_id = existing.asset_id
+        device_id = existing.id
+        if await repository.asset_kind(conn, asset_id) != kind:
+            asset_id = await _asset(conn, where=where, kind=kind, label=label)
+        else:
+            await repository.change_asset(conn, asset_id, where, label)
+        await repository.change_device(conn, device_id, asset_id=asset_id, **columns)
+    return DeviceRow(
+        id=device_id,
+        node_id=node_id,
+        name=name,
+        asset_id=asset_id,
+        where=where,
+        profile_hash=known,
+        overrides=overrides,
+        label=label,
+        online=True,
+    )
+
+
+async def _asset(conn: AsyncConnection, *, where: Where, kind: str, label: Label) -> int:
+    found = await repository.find_unwatched_asset(conn, where, kind, label)
+    return found if found is not None else await repository.add_asset(conn, where, kind, label)
+
+
+async def adopt_profile(conn: AsyncConnection, *, device_id: int, profile_hash: str) -> None:
+    """Give a device the profile that it named at birth, once that is stored."""
+    await repository.change_device(conn, device_id, profile_hash=profile_hash)
+
+
+async def device_died(conn: AsyncConnection, *, device_id: int, now_ms: int) -> None:
+    """Note the death of a device."""
+    await repository.change_device(conn, device_id, online=False, changed_ms=now_ms)
+
+
+async def find_device(conn: AsyncConnection, *, node_id: int, name: str) -> DeviceRow | None:
+    """Find a device by its Sparkplug name."""
+    return await repository.find_device(conn, node_id, name)
+
+
+async def get_device(conn: AsyncConnection, device_id: int) -> DeviceRow | None:
+    """Find a device by its id."""
+    return await repository.get_device(conn, device_id)
+
+
+async def knows_profile(conn: AsyncConnection, profile_hash: str) -> bool:
+    """Whether a profile is stored."""
+    return await repository.knows_profile(conn, profile_hash)
+
+
+async def store_profile(conn: AsyncConnection, document: str, now_ms: int) -> Profile:
+    """Keep a profile by its own hash (every version that was ever seen); Invalid when it is not one."""
+    try:
+        profile = _parse(document)
+    except ConfigError as error:
+        problems = [str(problem) for problem in error.problems]
+        raise Invalid("this is not a profile", code="bad_profile", details={"problems": problems}) from error
+    if not await repository.knows_profile(conn, profile.hash):
+        await repository.add_profile(
+            conn,
+            hash=profile.hash,
+            name=profile.name,
+            version=profile.version,
+            document=profile.document(),
+            seen_ms=now_ms,
+        )
+    return profile
+
+
+async def load_profile(conn: AsyncConnection, profile_hash: str) -> Profile | None:
+    """Give a stored profile; None when it is not known."""
+    document = await repository.profile_document(conn, profile_hash)
+    return _parse(document) if document is not None else None
+
+
+@lru_cache(maxsize=256)
+def _parse(document: str) -> Profile:
+    # Parsing takes milliseconds, and a document never changes: its hash is its name.
+    return parse_profile(document, source="profile")
+
+
+async def put_last_values(conn: AsyncConnection, rows: Sequence[LastValue]) -> None:
+    """Keep the newest value of each point; an older one changes nothing."""
+    await repository.put_last_values(conn, rows)
+
+
+async def request_command(
+    conn: AsyncConnection,
+    actor: Actor,
+    *,
+    device_id: int,
+    name: str,
+    value: Value | None,
+    timeout_ms: int = DEFAULT_TIMEOUT_MS,
+    command_id: str,
+    now_ms: int,
+) -> CommandRow:
+    """Ask for a command: authorised, audited, checked against the device's profile, with a deadline.
+
+    NotFound for a device that the actor does not see, Forbidden, Invalid for a value outside the limits, Conflict when
+    the device cannot take commands now.
+    """
+    device = await repository.get_device(conn, device_id)
+    if device is None or not actor.may(Permission.VIEW, device.where):
+        raise NotFound(f"there is no device {device_id}")
+    detail = {"command": name, "value": value, "id": command_id}
+    subject = f"device:{device_id}"
+    await authorise(
+        conn,
+        actor,
+        Permission.COMMAND,
+        device.where,
+        action="device.command",
+        subject=subject,
+        now_ms=now_ms,
+        detail=detail,
+    )
+    if not 1 <= timeout_ms <= MAX_TIMEOUT_MS:
+        raise Invalid(f"`timeout_ms` is 1 to {MAX_TIMEOUT_MS}")
+    profile = await load_profile(conn, device.profile_hash) if device.profile_hash else None
+    if profile is None:
+        raise Conflict("the profile of this device is not known yet", code="no_profile")
+    try:
+        kept = check_command(profile, name, value)
+    except NotAccepted as error:
+        raise Invalid(str(error), code="bad_command") from error
+    if not device.online:
+        raise Conflict("the device is offline", code="offline", remedy="wait until it answers again")
+    row = CommandRow(
+        id=command_id,
+        device_id=device_id,
+        where=device.where,
+        name=name,
+        value=kept,
+        state=CommandState.REQUESTED,
+        detail="",
+        requested_by=actor.account_id,
+        timeout_ms=timeout_ms,
+        requested_ms=now_ms,
+        deadline_ms=now_ms + timeout_ms,
+        sent_ms=None,
+        ended_ms=None,
+    )
+    await commands.add(conn, row)
+    return row
+
+
+async def pending_commands(conn: AsyncConnection, *, now_ms: int, limit: int = 100) -> list[PendingCommand]:
+    """List the commands that can be sent now, oldest first."""
+    return await commands.pending(conn, now_ms=now_ms, token_since_ms=now_ms - TOKEN_FRESH_MS, limit=limit)
+
+
+async def mark_sent(conn: AsyncConnection, command_id: str, now_ms: int) -> bool:
+    """Mark a command as sent, before it is published; False when it is no longer to be sent."""
+    return await commands.move(
+        conn, command_id, from_states=[CommandState.REQUESTED], to=CommandState.SENT, sent_ms=now_ms
+    )
+
+
+async def command_outcome(conn: AsyncConnection, command_id: str, outcome: str, detail: str, now_ms: int) -> bool:
+    """Note what the edge says became of a command; False when that changes nothing. ValueError: not an outcome."""
+    state = CommandState(outcome)
+    if state not in OUTCOMES:
+        raise ValueError(f"`{outcome}` is not an outcome of a command")
+    open_states = [before for before, takes in TAKES_OUTCOME.items() if takes]
+    return await commands.move(conn, command_id, from_states=open_states, to=state, detail=detail, ended_ms=now_ms)
+
+
+async def expire_commands(conn: AsyncConnection, now_ms: int) -> int:
+    """End what nobody will answer: never sent by its deadline, or no outcome 30 s after its time-out; how many."""
+    return await commands.expire(conn, now_ms)
