@@ -1,9 +1,9 @@
 """REST of access, and the dependencies by which every endpoint knows who asks.
 
 A session's token comes in the cookie `linli_session` or as `Authorization: Bearer`. A browser sends the cookie by
-itself, also for a page of somebody else; so a request that changes something by cookie must show that it comes from our own
-pages: `Origin` (or `Sec-Fetch-Site: same-origin`), or any value in the header `X-Linli-Request`, which no foreign page
-may send. A Bearer token needs no such proof, because no browser adds it by itself.
+itself, also for a page of somebody else; so a request that changes something by cookie must show that it comes from
+our own pages: `Origin` (or `Sec-Fetch-Site: same-origin`), or any value in the header `X-Linli-Request`, which no
+foreign page may send. A Bearer token needs no such proof, because no browser adds it by itself.
 """
 
 from collections.abc import Callable
