@@ -14,6 +14,7 @@ outbox = Table(
     Column("community_id", BigId, nullable=True),
     Column("body", Text, nullable=False, comment="JSON"),
     Column("channel", String(16), nullable=False, comment="how it was delivered: empty (not yet), apprise, or in-app"),
+    Column("reached", Text, nullable=False, comment="JSON: the services, by a hash of their URL, that have it already"),
     Column("attempts", Integer, nullable=False),
     Column("last_error", Text, nullable=False),
     time_ms("created_ms"),

@@ -27,6 +27,7 @@ work_order = Table(
     Column("closes", String(16), nullable=False, comment="who may end it: sensor or person"),
     Column("assignee_id", ForeignKey("account.id"), nullable=True),
     Column("historical", Boolean, nullable=False),
+    Column("notice", Text, nullable=False, comment="JSON: what notices about it say"),
     time_ms("opened_ms"),
     time_ms("assigned_ms", nullable=True),
     time_ms("accepted_ms", nullable=True),
