@@ -1,0 +1,162 @@
+"""One task per physical bus: it keeps the connection and polls the devices, whatever any of them does.
+
+A command needs no queue of its own here: the driver takes the bus's lock, which is first come first served, for one
+request at a time, and polling never has more than one request at the lock. So a command waits for the request on the
+wire, and no longer.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from drivers.api import BadRequest, Bus, Device, DriverError, PointResult, Refused, Unreachable
+from edge.schedule import PollGroup, Schedule
+from runtime.health import Check, Status
+from runtime.lifecycle import Backoff
+from runtime.logs import get_log
+
+_NAP_S = 5.0
+"""The longest sleep between two looks at the connection."""
+
+
+class BusListener(Protocol):
+    """What a bus tells the agent. None of it may wait."""
+
+    def on_read(self, device: str, results: tuple[PointResult, ...]) -> None:
+        """Take what a poll gave for each of its points."""
+        ...
+
+    def on_up(self, device: str) -> None:
+        """Take note that a device answers again; what it said follows."""
+        ...
+
+    def on_down(self, device: str, reason: str) -> None:
+        """Take note that a device does not answer any more."""
+        ...
+
+    def on_poll(self, bus: str, *, seconds: float, result: str) -> None:
+        """Count one poll; `result` is `ok` or the kind of the error."""
+        ...
+
+    def on_reconnect(self, bus: str, *, success: bool) -> None:
+        """Count one attempt to connect."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Polled:
+    """One device as its bus polls it: poll period to points."""
+
+    device: Device
+    groups: Mapping[timedelta, tuple[str, ...]]
+
+
+class BusRunner:
+    """Polls the devices of one bus until cancelled. A failure of one device never stops the round."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        bus: Bus,
+        devices: Mapping[str, Polled],
+        timeout: timedelta,
+        listener: BusListener,
+        clock: Callable[[], float],
+        backoff: Backoff,
+    ) -> None:
+        self._name = name
+        self._bus = bus
+        self._devices = devices
+        self._listener = listener
+        self._clock = clock
+        self._backoff = backoff
+        groups = [
+            PollGroup(device=device, points=points, period_s=period.total_seconds())
+            for device, polled in devices.items()
+            for period, points in polled.groups.items()
+        ]
+        self._schedule = Schedule(groups, timeout_s=timeout.total_seconds(), now=clock())
+        self._problem = "not connected yet"
+        self._log = get_log("edge.bus").bind(bus=name)
+
+    def check(self) -> Check:
+        """Say how the bus does; a bus with silent devices still does its work for the others."""
+        if not self._bus.connected:
+            return Check(status=Status.DEGRADED, detail=self._problem or "not connected")
+        down = sorted(self._schedule.down)
+        if down:
+            return Check(status=Status.DEGRADED, detail=f"no answer from {', '.join(down)}")
+        return Check(status=Status.OK)
+
+    async def run(self) -> None:
+        """Poll until cancelled; then the connection is closed."""
+        try:
+            while True:
+                if not self._bus.connected:
+                    await self._connect()
+                    continue
+                due, number = self._schedule.next()
+                wait = due - self._clock()
+                if wait > 0:
+                    await asyncio.sleep(min(wait, _NAP_S))
+                    continue
+                await self._poll(number)
+        finally:
+            await self._bus.close()
+
+    async def _connect(self) -> None:
+        try:
+            await self._bus.connect()
+        except DriverError as error:
+            self._listener.on_reconnect(self._name, success=False)
+            if str(error) != self._problem:
+                self._log.warning("the bus cannot be connected", reason=str(error))
+            self._problem = str(error)
+            for device in self._schedule.disconnected(now=self._clock()):
+                self._fell_silent(device, str(error))
+            await asyncio.sleep(self._backoff.next_pause().total_seconds())
+            return
+        self._listener.on_reconnect(self._name, success=True)
+        self._problem = ""
+        self._backoff.reset()
+        self._schedule.reconnected(now=self._clock())
+        self._log.info("bus connected")
+
+    async def _poll(self, number: int) -> None:
+        group = self._schedule.group(number)
+        started = self._clock()
+        result = "ok"
+        try:
+            read = await self._devices[group.device].device.read(group.points)
+            results = tuple(read[point] for point in group.points)
+        except DriverError as error:
+            result = type(error).__name__
+            if not _answered(error):
+                self._listener.on_poll(self._name, seconds=self._clock() - started, result=result)
+                self._on_failure(number, error)
+                return
+            results = tuple(PointResult(point=point, value=None, reason=str(error)) for point in group.points)
+        self._listener.on_poll(self._name, seconds=self._clock() - started, result=result)
+        if self._schedule.succeeded(number, now=self._clock()):
+            self._log.info("the device answers again", device=group.device)
+            self._listener.on_up(group.device)
+        self._listener.on_read(group.device, results)
+
+    def _on_failure(self, number: int, error: DriverError) -> None:
+        device = self._schedule.group(number).device
+        if isinstance(error, Unreachable):
+            self._problem = str(error)
+        if self._schedule.failed(number, now=self._clock()):
+            self._fell_silent(device, str(error))
+
+    def _fell_silent(self, device: str, reason: str) -> None:
+        self._log.warning("the device does not answer", device=device, reason=reason)
+        self._listener.on_down(device, reason)
+
+
+def _answered(error: DriverError) -> bool:
+    """Whether the error is itself an answer, which the same request will get again: the device lives."""
+    return isinstance(error, Refused | BadRequest) and not error.retry

@@ -1,0 +1,117 @@
+"""Turns the session's actions into Sparkplug messages. Pure; it holds the node's sequence numbers and aliases."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+from drivers.api import Reading
+from edge import translate
+from edge.records import Gap
+from edge.session import Action, BirthDevice, BirthNode, DeathDevice, PublishGap, PublishRecord
+from edge.translate import DeviceIdentity, JournalPlace
+from wire.edge_node import Command, EdgeNode
+from wire.errors import WireError
+from wire.payload import Message
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PublishedDevice:
+    """A device as it is published: what it is, and what each of its points last showed."""
+
+    identity: DeviceIdentity
+    last: Callable[[str], Reading]
+
+
+class Messenger:
+    """The Sparkplug side of one agent: one `EdgeNode` and what its births say. Times are Unix milliseconds.
+
+    `on_left_out` is told how many readings of a record were left out of its payload.
+    """
+
+    def __init__(
+        self,
+        *,
+        node: EdgeNode,
+        devices: Mapping[str, PublishedDevice],
+        journal_id: str,
+        version: str,
+        revision: str,
+        on_left_out: Callable[[int], None],
+    ) -> None:
+        self._on_left_out = on_left_out
+        self._node = node
+        self._devices = devices
+        self._journal_id = journal_id
+        self._version = version
+        self._revision = revision
+
+    @property
+    def is_born(self) -> bool:
+        """Whether NBIRTH was made since `connect`."""
+        return self._node.is_born
+
+    def connect(self, bd_seq: int, *, at_ms: int) -> Message:
+        """Begin a session; gives the will of its CONNECT."""
+        self._node.connect(bd_seq)
+        return self._node.will(at_ms)
+
+    def farewell(self, *, at_ms: int) -> Message:
+        """Give the NDEATH that comes before an intended disconnect."""
+        return self._node.death(at_ms)
+
+    def message(self, action: Action, *, place: tuple[int, int], token: str, at_ms: int) -> Message:
+        """Give the message of an action. `place` is the first offset not acknowledged, and the last given out."""
+        where = JournalPlace(journal_id=self._journal_id, first=place[0], last=place[1])
+        match action:
+            case BirthNode():
+                metrics = translate.node_birth(place=where, version=self._version, revision=self._revision, token=token)
+                return self._node.birth(metrics, at_ms)
+            case BirthDevice(device=name):
+                device = self._devices[name]
+                metrics = translate.device_birth(place=where, identity=device.identity, last=device.last)
+                return self._node.device_birth(name, metrics, at_ms)
+            case DeathDevice(device=name):
+                return self._node.device_death(name, at_ms)
+            case PublishGap(gap=gap):
+                return self._gap(gap, at_ms)
+            case PublishRecord():
+                return self._record(action)
+            case _:
+                assert_never(action)
+
+    def token(self, token: str, *, at_ms: int) -> Message:
+        """Give the NDATA that makes a token known."""
+        return self._node.data(translate.token_metrics(token), at_ms)
+
+    def document(self, profile_hash: str, *, at_ms: int) -> Message | None:
+        """Give the answer to a profile request; None for a hash that no device here has."""
+        for device in self._devices.values():
+            if device.identity.profile.hash == profile_hash:
+                return self._node.data(translate.document_metrics(device.identity.profile), at_ms)
+        return None
+
+    def read_command(self, topic: str, payload: bytes) -> Command:
+        """Read an NCMD or DCMD; WireError."""
+        return self._node.parse_command(topic, payload)
+
+    def _record(self, action: PublishRecord) -> Message:
+        record = action.record
+        metrics, left_out = translate.record_metrics(
+            record,
+            self._devices[record.device].identity.profile,
+            journal_id=self._journal_id,
+            historical=action.historical,
+        )
+        try:
+            message = self._node.device_data(record.device, metrics, record.at_ms)
+        except WireError:
+            # Something in it has no place in a payload. A gap shows that; a record that is sent for ever would stop
+            # all others.
+            self._on_left_out(len(record.readings))
+            return self._gap(Gap(first=record.offset, last=record.offset), record.at_ms)
+        if left_out:
+            self._on_left_out(left_out)
+        return message
+
+    def _gap(self, gap: Gap, at_ms: int) -> Message:
+        return self._node.data(translate.gap_metrics(gap, journal_id=self._journal_id), at_ms)

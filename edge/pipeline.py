@@ -1,0 +1,101 @@
+"""From what a driver read to what is worth reporting: quality, deadband, heartbeat. Pure; one object per device."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from drivers.api import PointResult, Quality, Reading, Value
+from drivers.profile import Point
+
+NOT_READ_YET = "not read yet"
+ABSENT = "the device says: not available"
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a pipeline did with the readings that came in. `made` = reported + `held_back`."""
+
+    made: int = 0
+    held_back: int = 0
+
+
+def judge(point: Point, result: PointResult, *, at_ms: int) -> Reading:
+    """Give a result its quality. A BAD reading has no value here: what the point last showed is not known here."""
+
+    def bad(reason: str) -> Reading:
+        return Reading(point=result.point, value=None, quality=Quality.BAD, at_ms=at_ms, reason=reason)
+
+    value = result.value
+    if value is None:
+        return bad(result.reason or ABSENT)
+    if isinstance(value, float) and not math.isfinite(value):
+        return bad(f"{value} is not a number")
+    bounds = point.range
+    if bounds is not None and not isinstance(value, bool | str) and not bounds.low <= value <= bounds.high:
+        return bad(f"{value:g} is outside {bounds.low:g} to {bounds.high:g}")
+    return Reading(point=result.point, value=value, quality=Quality.GOOD, at_ms=at_ms, reason=result.reason)
+
+
+class DevicePipeline:
+    """The points of one device: what each last showed, and which readings are worth a record.
+
+    A reading is reported when it is the point's first, when its quality changed, when the value moved by at least the
+    deadband (any change where there is none), or when `heartbeat` has passed since the point's last report.
+    """
+
+    def __init__(self, points: Mapping[str, Point], *, heartbeat: timedelta) -> None:
+        self._points = points
+        self._heartbeat_ms = int(heartbeat.total_seconds() * 1000)
+        self._shown: dict[str, Reading] = {}
+        self._reported: dict[str, Reading] = {}
+        self.counts = Counts()
+
+    def last(self, point: str) -> Reading:
+        """Give what the point last showed; STALE and without a value when it was never read."""
+        found = self._shown.get(point)
+        if found is None:
+            return Reading(point=point, value=None, quality=Quality.STALE, at_ms=0, reason=NOT_READ_YET)
+        return found
+
+    def take(self, results: Iterable[PointResult], *, at_ms: int) -> tuple[Reading, ...]:
+        """Judge what was read; gives the readings to report, in the order of the results."""
+        judged = (judge(self._points[result.point], result, at_ms=at_ms) for result in results)
+        return tuple(reading for one in judged if (reading := self._consider(one)) is not None)
+
+    def unreachable(self, reason: str, *, at_ms: int) -> tuple[Reading, ...]:
+        """Make every point BAD with its last value, because the device cannot be read; gives the readings to report."""
+        return self.take((PointResult(point=point, value=None, reason=reason) for point in self._points), at_ms=at_ms)
+
+    def _consider(self, reading: Reading) -> Reading | None:
+        before = self._shown.get(reading.point)
+        if reading.quality is not Quality.GOOD and before is not None:
+            # The last known value stays, and the time is when the quality changed, not when that was seen again.
+            since = reading.at_ms if before.quality is not reading.quality else before.at_ms
+            reading = replace(reading, value=before.value, at_ms=since)
+        self.counts.made += 1
+        self._shown[reading.point] = reading
+        if not self._is_news(reading):
+            self.counts.held_back += 1
+            return None
+        self._reported[reading.point] = reading
+        return reading
+
+    def _is_news(self, reading: Reading) -> bool:
+        reported = self._reported.get(reading.point)
+        if reported is None or reported.quality is not reading.quality:
+            return True
+        if reading.quality is not Quality.GOOD:
+            # A BAD point stays BAD since the same moment: saying so again would tell nothing that the record of the
+            # change did not.
+            return False
+        if reading.at_ms - reported.at_ms >= self._heartbeat_ms or reading.at_ms < reported.at_ms:
+            return True
+        return moved(reported.value, reading.value, deadband=self._points[reading.point].deadband)
+
+
+def moved(before: Value | None, now: Value | None, *, deadband: float) -> bool:
+    """Whether a value changed by at least its deadband; any change counts where there is none."""
+    if isinstance(before, int | float) and isinstance(now, int | float) and deadband > 0:
+        return abs(now - before) >= deadband
+    return before != now

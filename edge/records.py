@@ -1,0 +1,74 @@
+"""What the journal holds: one record is one batch of readings of one device, and one payload on the wire. Pure."""
+
+import json
+from dataclasses import dataclass
+
+from drivers.api import Quality, Reading
+from wire.contract import Outcome
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CommandResult:
+    """How one command ended."""
+
+    command_id: str
+    outcome: Outcome
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Draft:
+    """A record that has no offset yet: readings of a device, or the result of a command to it (or both)."""
+
+    device: str
+    at_ms: int
+    readings: tuple[Reading, ...] = ()
+    result: CommandResult | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """A draft that the journal has made durable under `offset`."""
+
+    offset: int
+    device: str
+    at_ms: int
+    readings: tuple[Reading, ...]
+    result: CommandResult | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gap:
+    """A tombstone: the records from `first` to `last`, both included, are lost."""
+
+    first: int
+    last: int
+
+
+Entry = Record | Gap
+
+
+def encode_body(draft: Draft) -> bytes:
+    """Write the part of a record that has no column of its own."""
+    body: dict[str, object] = {
+        "r": [[r.point, r.value, int(r.quality), r.at_ms, r.reason] for r in draft.readings],
+    }
+    if draft.result is not None:
+        body["c"] = [draft.result.command_id, draft.result.outcome.value, draft.result.detail]
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def decode_body(*, offset: int, device: str, at_ms: int, body: bytes) -> Record:
+    """Read back what `encode_body` wrote; ValueError when the bytes are not that."""
+    try:
+        data = json.loads(body)
+        readings = tuple(
+            Reading(point=point, value=value, quality=Quality(quality), at_ms=when, reason=reason)
+            for point, value, quality, when, reason in data["r"]
+        )
+        result = None
+        if (told := data.get("c")) is not None:
+            result = CommandResult(command_id=told[0], outcome=Outcome(told[1]), detail=told[2])
+    except (KeyError, TypeError, IndexError) as error:
+        raise ValueError(f"record {offset} is not readable: {error}") from error
+    return Record(offset=offset, device=device, at_ms=at_ms, readings=readings, result=result)

@@ -1,0 +1,134 @@
+"""When to poll what on one bus: earliest deadline first, silent devices seldom. Pure; times are monotonic seconds."""
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+FAILURES_UNTIL_DOWN = 3
+"""So many failures in a row make a device unreachable."""
+RETRY_S = 1.0
+"""After a first failure a poll is tried again this soon, however seldom it is due."""
+PROBE_S = 5.0
+"""An unreachable device is asked no more often than this."""
+PROBE_SHARE = 5.0
+"""All unreachable devices of a bus together take at most one part in this many of its time."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PollGroup:
+    """The points of one device that have the same poll period: one read."""
+
+    device: str
+    points: tuple[str, ...]
+    period_s: float
+
+
+@dataclass(slots=True)
+class _DeviceState:
+    failures: int = 0
+    down: bool = False
+    probe: int = -1  # the only group that is polled while the device is down
+
+
+class Schedule:
+    """The polls of one bus.
+
+    The group with the earliest deadline comes first; among late ones the one that has waited longest, so no device
+    starves another. A device that failed three times in a row is down: one of its groups is tried now and then, until
+    it answers.
+    """
+
+    def __init__(self, groups: Sequence[PollGroup], *, timeout_s: float, now: float) -> None:
+        self._groups = tuple(groups)
+        self._timeout_s = timeout_s
+        self._due = [now] * len(self._groups)
+        self._heap = [(now, turn, turn) for turn in range(len(self._groups))]
+        self._turn = len(self._groups)
+        self._devices = {group.device: _DeviceState() for group in self._groups}
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The devices that are polled."""
+        return tuple(self._devices)
+
+    @property
+    def down(self) -> frozenset[str]:
+        """The devices that are unreachable."""
+        return frozenset(name for name, state in self._devices.items() if state.down)
+
+    def next(self) -> tuple[float, int]:
+        """Give the next poll: when it is due, and the number of its group; never when there are no groups."""
+        while self._heap:
+            due, _, number = self._heap[0]
+            if due == self._due[number]:
+                return due, number
+            heapq.heappop(self._heap)
+        return float("inf"), -1
+
+    def group(self, number: int) -> PollGroup:
+        """Give a group by its number."""
+        return self._groups[number]
+
+    def succeeded(self, number: int, *, now: float) -> bool:
+        """Say that a poll was answered; gives whether its device is up again with that."""
+        group = self._groups[number]
+        state = self._devices[group.device]
+        state.failures = 0
+        # Counted from the deadline, so that the period holds on average; a late one does not try to catch up.
+        self._set(number, max(self._due[number] + group.period_s, now))
+        if not state.down:
+            return False
+        state.down = False
+        for other in self._numbers(group.device):
+            if other != number:
+                self._set(other, now)
+        return True
+
+    def failed(self, number: int, *, now: float) -> bool:
+        """Say that a poll was not answered; gives whether its device is down from now on."""
+        group = self._groups[number]
+        state = self._devices[group.device]
+        became = self._count_failure(state)
+        if became:
+            state.probe = number
+            for other in self._numbers(group.device):
+                self._set(other, float("inf"))
+        if state.down:
+            self._set(number, now + max(PROBE_S, PROBE_SHARE * self._timeout_s * len(self.down)))
+        else:
+            self._set(number, now + min(group.period_s, RETRY_S))
+        return became
+
+    def disconnected(self, *, now: float) -> tuple[str, ...]:
+        """Say that the bus could not be connected: a failure of every device; gives those that are down from now on."""
+        became = tuple(name for name, state in self._devices.items() if self._count_failure(state))
+        for name in became:
+            numbers = self._numbers(name)
+            self._devices[name].probe = numbers[0]
+            for number in numbers:
+                self._set(number, now if number == numbers[0] else float("inf"))
+        return became
+
+    def reconnected(self, *, now: float) -> None:
+        """Say that the bus stands again: every device gets its chance at once, a silent one by its probe."""
+        for number, group in enumerate(self._groups):
+            state = self._devices[group.device]
+            if not state.down or state.probe == number:
+                self._set(number, now)
+
+    @staticmethod
+    def _count_failure(state: _DeviceState) -> bool:
+        state.failures += 1
+        if state.down or state.failures < FAILURES_UNTIL_DOWN:
+            return False
+        state.down = True
+        return True
+
+    def _numbers(self, device: str) -> list[int]:
+        return [number for number, group in enumerate(self._groups) if group.device == device]
+
+    def _set(self, number: int, due: float) -> None:
+        self._due[number] = due
+        self._turn += 1
+        if due != float("inf"):
+            heapq.heappush(self._heap, (due, self._turn, number))
