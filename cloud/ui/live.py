@@ -1,0 +1,67 @@
+"""A part of a page that follows the data: its children are HTML, and only those that changed are sent.
+
+The page's own elements would keep an object on the server for every cell of every row that anybody looks at.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from nicegui.element import Element
+from nicegui.events import GenericEventArguments
+
+from cloud.ui.markup import Html
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Act:
+    """What somebody did: the name of the deed, the thing's id, and what stood in the fields of the form."""
+
+    name: str
+    id: str
+    fields: Mapping[str, str]
+
+
+ActHandler = Callable[[Act], Awaitable[None]]
+
+
+class Live(Element, component="live.js"):
+    """Shows keyed children in order. Each item is one HTML element; `on_act` is told of every deed inside."""
+
+    def __init__(self, items: Sequence[tuple[str, Html]] = (), *, on_act: ActHandler | None = None) -> None:
+        super().__init__()
+        self._shown: dict[str, str] = dict(items)
+        self._props["items"] = tuple(items)  # not a list, which would be watched item by item
+        self._on_act = on_act
+        self.on("act", self._handle)
+
+    def show(self, items: Sequence[tuple[str, Html]]) -> None:
+        """Show these children; what the browser has already is not sent again."""
+        wanted: dict[str, str] = dict(items)
+        if list(wanted.items()) == list(self._shown.items()):
+            return
+        changed = {key: text for key, text in wanted.items() if self._shown.get(key) != text}
+        order = list(wanted) if list(wanted) != list(self._shown) else None
+        self._shown = wanted
+        # Kept for a browser that connects or comes back later, without sending all of it to the one that is here.
+        with self._props.suspend_updates():
+            self._props["items"] = tuple(items)  # not a list, which would be watched item by item
+        if self.client.has_socket_connection:
+            self.run_method("patch", changed, order)
+
+    def settled(self) -> None:
+        """Tell the browser that what it asked for is done, so that its button works again."""
+        self.run_method("settled")
+
+    async def _handle(self, event: GenericEventArguments) -> None:
+        data = event.args if isinstance(event.args, dict) else {}
+        fields = data.get("fields")
+        if self._on_act is None or not isinstance(data.get("act"), str):
+            return
+        known = fields if isinstance(fields, dict) else {}
+        await self._on_act(
+            Act(
+                name=str(data["act"]),
+                id=str(data.get("id", ""))[:200],
+                fields={str(name): str(value)[:2000] for name, value in known.items()},
+            )
+        )

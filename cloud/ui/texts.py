@@ -1,0 +1,41 @@
+"""The texts of the pages, in the reader's language."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from runtime.messages import Language, Messages, load_messages
+
+MESSAGES = Path(__file__).with_name("messages.toml")
+
+
+@cache
+def catalogue() -> Messages:
+    """Read the message file once."""
+    return load_messages(MESSAGES)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Texts:
+    """Gives texts in one language: `t("alarm.acknowledge")`, or `t.of("priority", "urgent")` for a value's name."""
+
+    messages: Messages
+    language: Language
+
+    def __call__(self, key: str, **values: object) -> str:
+        """Give a text with its placeholders filled; KeyError for a key that no file has."""
+        return self.messages.text(key, self.language, **values)
+
+    def of(self, area: str, value: str) -> str:
+        """Give the name of a value of an enumeration; the value itself when the catalogue does not name it."""
+        key = f"{area}.{value.replace(' ', '_').replace('-', '_').replace('.', '_')}"
+        return self(key) if key in self.messages.texts else value
+
+    def pick(self, zh: str, en: str) -> str:
+        """Choose between two texts that came with the data."""
+        return zh if self.language is Language.ZH else en
+
+
+def texts(language: str) -> Texts:
+    """Give the texts for a language's code; Chinese for anything but `en`."""
+    return Texts(messages=catalogue(), language=Language.EN if language == "en" else Language.ZH)
