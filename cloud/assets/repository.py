@@ -195,11 +195,10 @@ async def add_profile(conn: AsyncConnection, **values: object) -> None:
     await conn.execute(insert(profile).values(**values))
 
 
-async def list_profiles(conn: AsyncConnection, hashes: Iterable[str] | None = None) -> list[RowMapping]:
-    """List profiles, the newest version of each name first."""
-    query = select(profile.c.hash, profile.c.name, profile.c.version, profile.c.document, profile.c.seen_ms)
-    if hashes is not None:
-        query = query.where(profile.c.hash.in_(sorted(hashes)))
+async def list_profiles(conn: AsyncConnection, visible: Visible) -> list[RowMapping]:
+    """List the profiles which visible devices use, the newest version of each name first."""
+    used = select(device.c.profile_hash).where(visible_clause(device, visible))
+    query = select(profile.c.hash, profile.c.name, profile.c.version, profile.c.seen_ms).where(profile.c.hash.in_(used))
     return list((await conn.execute(query.order_by(profile.c.name, profile.c.seen_ms.desc()))).mappings())
 
 
@@ -233,12 +232,20 @@ async def put_last_values(conn: AsyncConnection, rows: Sequence[LastValue]) -> N
     )
 
 
-async def last_values(conn: AsyncConnection, device_ids: Iterable[int]) -> dict[int, list[RowMapping]]:
-    """Give the last values of devices."""
-    result: dict[int, list[RowMapping]] = {}
+async def last_values(conn: AsyncConnection, device_ids: Iterable[int]) -> dict[int, list[LastValue]]:
+    """Give the last values of devices, by point."""
+    result: dict[int, list[LastValue]] = {}
     query = select(last_value).where(last_value.c.device_id.in_(list(device_ids))).order_by(last_value.c.point)
     for row in (await conn.execute(query)).mappings():
-        result.setdefault(row["device_id"], []).append(row)
+        value = LastValue(
+            device_id=row["device_id"],
+            point=row["point"],
+            value=row["text"] if row["text"] is not None else row["number"],
+            quality=row["quality"],
+            at_ms=row["at_ms"],
+            received_ms=row["received_ms"],
+        )
+        result.setdefault(value.device_id, []).append(value)
     return result
 
 

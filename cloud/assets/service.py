@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.access.domain import Actor, Permission, Where
@@ -24,7 +25,7 @@ from cloud.assets.domain import (
     parse_place,
 )
 from cloud.platform.errors import Conflict, Invalid, NotFound
-from drivers.api import Value
+from drivers.api import Quality, Value
 from drivers.profile import Label, Profile, parse_profile
 from runtime.config import ConfigError
 
@@ -241,6 +242,9 @@ async def request_command(
         kept = check_command(profile, name, value)
     except NotAccepted as error:
         raise Invalid(str(error), code="bad_command") from error
+    node = await repository.get_node(conn, device.node_id)
+    if node is None or node["foreign_node"]:
+        raise Conflict("its Sparkplug node is not one of our agents, which alone confirm commands", code="foreign_node")
     if not device.online:
         raise Conflict("the device is offline", code="offline", remedy="wait until it answers again")
     row = CommandRow(
@@ -286,3 +290,76 @@ async def command_outcome(conn: AsyncConnection, command_id: str, outcome: str, 
 async def expire_commands(conn: AsyncConnection, now_ms: int) -> int:
     """End what nobody will answer: never sent by its deadline, or no outcome 30 s after its time-out; how many."""
     return await commands.expire(conn, now_ms)
+
+
+def quality_name(number: int) -> str:
+    """Give the word for a quality's number."""
+    try:
+        return Quality(number).name.lower()
+    except ValueError:
+        return Quality.BAD.name.lower()
+
+
+async def list_devices(
+    conn: AsyncConnection,
+    actor: Actor,
+    *,
+    community_id: int | None = None,
+    kind: str | None = None,
+    text: str | None = None,
+    after_id: int = 0,
+    limit: int = 100,
+) -> list[RowMapping]:
+    """List the devices that the actor sees, by id, each with what stands around it."""
+    return await repository.list_devices(
+        conn,
+        visible=actor.visible(),
+        community_id=community_id,
+        kind=kind,
+        text=text,
+        after_id=after_id,
+        limit=limit,
+    )
+
+
+async def describe_device(conn: AsyncConnection, actor: Actor, device_id: int) -> tuple[RowMapping, list[LastValue]]:
+    """Give a device and its last values by point; NotFound when the actor does not see it."""
+    rows = await repository.list_devices(conn, visible=actor.visible(), device_id=device_id, limit=1)
+    if not rows:
+        raise NotFound(f"there is no device {device_id}")
+    return rows[0], (await repository.last_values(conn, [device_id])).get(device_id, [])
+
+
+async def last_values(conn: AsyncConnection, device_ids: Sequence[int]) -> dict[int, list[LastValue]]:
+    """Give the last values of devices by device and point."""
+    return await repository.last_values(conn, device_ids)
+
+
+async def list_profiles(conn: AsyncConnection, actor: Actor) -> list[RowMapping]:
+    """List the profiles that the actor's devices use."""
+    return await repository.list_profiles(conn, actor.visible())
+
+
+async def profile_document(conn: AsyncConnection, actor: Actor, profile_hash: str) -> str:
+    """Give the JSON of a profile; NotFound when no device that the actor sees uses it."""
+    used = {row["hash"] for row in await repository.list_profiles(conn, actor.visible())}
+    document = await repository.profile_document(conn, profile_hash) if profile_hash in used else None
+    if document is None:
+        raise NotFound(f"there is no profile {profile_hash}")
+    return document
+
+
+async def list_commands(conn: AsyncConnection, actor: Actor, device_id: int, limit: int = 50) -> list[CommandRow]:
+    """List the commands of a device, newest first; NotFound when the actor does not see it."""
+    device = await repository.get_device(conn, device_id)
+    if device is None or not actor.may(Permission.VIEW, device.where):
+        raise NotFound(f"there is no device {device_id}")
+    return await commands.of_device(conn, device_id, limit)
+
+
+async def find_command(conn: AsyncConnection, actor: Actor, command_id: str) -> CommandRow:
+    """Give a command; NotFound when the actor does not see its device."""
+    row = await commands.get(conn, command_id)
+    if row is None or not actor.may(Permission.VIEW, row.where):
+        raise NotFound(f"there is no command {command_id}")
+    return row

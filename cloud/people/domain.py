@@ -32,7 +32,7 @@ def choose(candidates: Sequence[Candidate], skill: str) -> int | None:
 
 
 def shift_on(day: date, starts: time, ends: time, zone: ZoneInfo) -> tuple[int, int]:
-    """Give a shift that starts on a day by local clocks, as Unix ms; one that ends before it starts crosses midnight."""
+    """Give a shift that starts on a day by local clocks, as Unix ms; ending before it starts, it crosses midnight."""
     begin = datetime.combine(day, starts, zone)
     end = datetime.combine(day if ends > starts else day + timedelta(days=1), ends, zone)
     return int(begin.timestamp() * 1000), int(end.timestamp() * 1000)

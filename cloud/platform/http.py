@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from cloud.platform.errors import LinliError
@@ -28,6 +28,15 @@ class ErrorBody(BaseModel):
     """The body of every answer that is not a success."""
 
     error: ErrorDetail
+
+
+class Body(BaseModel):
+    """The base of what a request brings: a key that nobody knows is an error.
+
+    Not as strict as a file: FastAPI checks what JSON's parser made, where an enumeration is still text.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
