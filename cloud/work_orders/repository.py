@@ -187,9 +187,9 @@ def _document(row: Any) -> dict[str, Any]:  # noqa: ANN401 - a row mapping
 
 
 _PLAIN = (
-    "id", "number", "community_id", "community", "building", "place", "asset_id", "device_id", "alarm_id", "source",
-    "skill", "priority", "state", "closes", "assignee_id", "assignee", "historical", "opened_ms", "assigned_ms",
-    "accepted_ms", "arrive_by_ms", "restore_by_ms", "restored_ms", "closed_ms",
+    "id", "number", "community_id", "community", "building_id", "building", "place_id", "place", "asset_id",
+    "device_id", "alarm_id", "source", "skill", "priority", "state", "closes", "assignee_id", "assignee", "historical",
+    "opened_ms", "assigned_ms", "accepted_ms", "arrive_by_ms", "restore_by_ms", "restored_ms", "closed_ms",
 )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from cloud.notify.domain import Kind
 from cloud.people.service import find_assignee
 from cloud.platform.errors import Conflict, Invalid, NotFound
 from cloud.work_orders import repository
-from cloud.work_orders.domain import ENDED, Action, Closes, IllegalMove, State, move, number
+from cloud.work_orders.domain import ENDED, OPEN, Action, Closes, IllegalMove, State, allowed, move, number
 from cloud.work_orders.repository import OrderRow
 from drivers.profile import Priority, WorkOrder
 
@@ -183,6 +183,52 @@ async def close_quiet(conn: AsyncConnection, *, quiet_ms: int, now_ms: int) -> i
     for order in found:
         await _move(conn, order, Action.CLOSE, None, now_ms=now_ms, note="the sensor stayed normal")
     return len(found)
+
+
+async def list_orders(
+    conn: AsyncConnection,
+    actor: Actor,
+    *,
+    state: str = "open",
+    community: str | None = None,
+    mine: bool = False,
+    before_id: int | None = None,
+    limit: int = 100,
+) -> list[dict[str, Any]]:
+    """List the orders that somebody sees, newest first; `state` is a state, `open` or `all`."""
+    states = {"open": OPEN, "all": None}[state] if state in {"open", "all"} else (State(state),)
+    found = await repository.listing(
+        conn,
+        actor.visible(),
+        states=states,
+        community_code=community,
+        assignee_id=actor.account_id if mine else None,
+        before_id=before_id,
+        limit=limit,
+    )
+    return [_with_allowed(actor, order) for order in found]
+
+
+async def get_order(conn: AsyncConnection, actor: Actor, order_id: int) -> dict[str, Any]:
+    """Give one order with its history; NotFound."""
+    order = await repository.detail(conn, actor.visible(), order_id)
+    if order is None:
+        raise NotFound(f"there is no work order {order_id}")
+    return _with_allowed(actor, order)
+
+
+def _with_allowed(actor: Actor, order: dict[str, Any]) -> dict[str, Any]:
+    """Add what this actor may do with the order now."""
+    where = Where(community_id=order["community_id"], building_id=order["building_id"], place_id=order["place_id"])
+    dispatches = actor.may(Permission.DISPATCH, where)
+    works = actor.may(Permission.WORK, where) and order["assignee_id"] == actor.account_id
+    choices = [
+        action.value
+        for action in allowed(State(order["state"]), Closes(order["closes"]))
+        if (dispatches if action in {Action.ASSIGN, Action.CANCEL} else works)
+        or (action is Action.CLOSE and dispatches)
+    ]
+    return {**order, "allowed": choices}
 
 
 def _permission(actor: Actor, order: OrderRow, action: Action) -> Permission:
