@@ -344,6 +344,12 @@ class Profile(Strict):
 
     @model_validator(mode="after")
     def _refers_to_what_exists(self) -> Self:
+        for name, point in self.points.items():
+            if not point.modbus.table.is_bits and point.modbus.count > self.modbus.max_registers:
+                raise ValueError(
+                    f"`{name}` takes {point.modbus.count} registers, and `modbus.max_registers` is "
+                    f"{self.modbus.max_registers}"
+                )
         for name, command in self.commands.items():
             self._check_command(name, command)
         for name, alarm in self.alarms.items():

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from drivers.api import BadRequest
+from drivers.api import BadRequest, Bus
 from drivers.modbus.bus import ModbusBus
 from drivers.modbus.config import ModbusAddress, ModbusRtuSettings, ModbusTcpSettings, address_problem
 from drivers.modbus.driver import ModbusDevice
@@ -19,13 +19,15 @@ DeviceAddress = ModbusAddress
 BUSES: Mapping[str, Callable[..., ModbusBus]] = {"modbus-tcp": ModbusBus, "modbus-rtu": ModbusBus}
 
 
-def open_bus(settings: ModbusTcpSettings | ModbusRtuSettings, *, name: str) -> ModbusBus:
-    """Make the bus that `settings` describe; it is not connected yet."""
-    return BUSES[settings.protocol](settings, name=name)
+def open_bus(settings: ModbusTcpSettings | ModbusRtuSettings, name: str = "") -> ModbusBus:
+    """Make the bus that `settings` describe; it is not connected yet. `name` is for errors (by default its place)."""
+    return BUSES[settings.protocol](settings, name=name or settings.place)
 
 
-def open_device(bus: ModbusBus, address: DeviceAddress, profile: Profile, *, name: str) -> ModbusDevice:
-    """Make a device on a bus; nothing is sent. BadRequest when it cannot be there, as `device_problem` says."""
+def open_device(bus: Bus, address: DeviceAddress, profile: Profile, name: str) -> ModbusDevice:
+    """Make a device on a bus of `open_bus`; nothing is sent. BadRequest when it cannot be there (`device_problem`)."""
+    if not isinstance(bus, ModbusBus):
+        raise BadRequest(device=name, why=f"the profile `{profile.name}` needs a Modbus bus")
     if problem := device_problem(bus.settings, address):
         raise BadRequest(device=name, why=problem)
     return ModbusDevice(bus, unit=address.unit, profile=profile, name=name)

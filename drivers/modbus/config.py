@@ -25,6 +25,11 @@ class ModbusTcpSettings(Strict):
     pause_after_connect: Pause = timedelta(0)
     pause_between: Pause = timedelta(0)
 
+    @property
+    def place(self) -> str:
+        """Where the bus is, for people: `host:port`."""
+        return f"{self.host}:{self.port}"
+
 
 class ModbusRtuSettings(Strict):
     """A serial line.
@@ -42,6 +47,11 @@ class ModbusRtuSettings(Strict):
     bytesize: Literal[7, 8] = 8
     timeout: Timeout = timedelta(seconds=1)
     quiet: Pause = timedelta(milliseconds=300)
+
+    @property
+    def place(self) -> str:
+        """Where the bus is, for people: the serial device."""
+        return self.port
 
     @property
     def silence(self) -> timedelta:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.catalog import catalog_profile
@@ -74,6 +74,7 @@ PLACES = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(points=PLACES, longest=st.integers(4, 125), gap=st.integers(0, 20))
 def test_every_point_is_whole_in_exactly_one_lawful_block(
     points: dict[str, ModbusPoint], longest: int, gap: int
@@ -94,6 +95,7 @@ def test_every_point_is_whole_in_exactly_one_lawful_block(
         assert (holes[0], holes[-1] + 1) == (block.address, block.address + block.count)
 
 
+@settings(deadline=None)
 @given(points=PLACES)
 def test_the_plan_does_not_depend_on_the_order_of_the_points(points: dict[str, ModbusPoint]) -> None:
     backwards = dict(reversed(points.items()))

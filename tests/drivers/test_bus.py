@@ -10,7 +10,7 @@ import pytest
 from drivers.api import Garbled, Refused, TimedOut, Unreachable
 from drivers.modbus.bus import EXCEPTIONS, ModbusBus
 from drivers.profile import Table
-from tests.support.modbus_peers import HANG_UP, Line, TcpPeer, connected, rtu_settings, tcp_settings
+from tests.support.modbus_peers import HANG_UP, Line, Script, TcpPeer, connected, rtu_settings, tcp_settings
 
 
 async def read(bus: ModbusBus, unit: int, table: Table, address: int, count: int) -> tuple[int, ...]:
@@ -109,18 +109,17 @@ async def test_silence_times_out_once_and_keeps_the_connection(tcp_peer: TcpPeer
 
 async def test_a_late_answer_over_tcp_is_not_taken_for_the_next(tcp_peer: TcpPeer) -> None:
     def script(request: bytes) -> list[tuple[float, bytes]]:
-        value = request[9]
-        delay = 0.15 if value == 11 else 0.1
-        return [(delay, request[:4] + bytes([0, 5, 1, 3, 2, 0, value]))]
+        answers = [heard[:4] + bytes([0, 5, 1, 3, 2, 0, heard[9]]) for heard in tcp_peer.heard]
+        return [(0.05 * n, answer) for n, answer in enumerate(answers)] if len(answers) == 2 else []
 
     tcp_peer.script = script
-    async with connected(tcp_settings(tcp_peer.port, timeout="120ms")) as bus:
+    async with connected(tcp_settings(tcp_peer.port, timeout="300ms")) as bus:
         with pytest.raises(TimedOut):
             await read(bus, 1, Table.HOLDING, 11, 1)
         assert await read(bus, 1, Table.HOLDING, 222, 1) == (222,)
 
 
-def echo_address(delays: list[float]) -> object:
+def echo_address(delays: list[float]) -> Script:
     """A device that answers a read with the address asked for, each time later than `delays` says."""
 
     def script(request: bytes) -> list[tuple[float, bytes]]:
@@ -130,8 +129,8 @@ def echo_address(delays: list[float]) -> object:
 
 
 async def test_a_late_answer_on_a_serial_line_is_not_taken_for_the_next(line: Line) -> None:
-    line.script = echo_address([0.25])  # type: ignore[assignment]
-    async with connected(rtu_settings(line.path, timeout="200ms", quiet="200ms")) as bus:
+    line.script = echo_address([0.25])
+    async with connected(rtu_settings(line.path, timeout="200ms", quiet="500ms")) as bus:
         with pytest.raises(TimedOut):
             await read(bus, 1, Table.HOLDING, 11, 1)
         assert await read(bus, 1, Table.HOLDING, 222, 1) == (222,)
@@ -139,8 +138,12 @@ async def test_a_late_answer_on_a_serial_line_is_not_taken_for_the_next(line: Li
 
 
 async def test_without_a_quiet_period_the_late_answer_would_be_taken(line: Line) -> None:
-    # The trap itself, so that the test above is known to set it: with no quiet period 11 is read as 222.
-    line.script = echo_address([0.25, 0.15])  # type: ignore[assignment]
+    # The trap itself, so that the test above is known to set it: the answer about 11 comes after the next question.
+    def script(request: bytes) -> list[tuple[float, bytes]]:
+        answers = [crc(bytes([1, 3, 2]) + heard[2:4]) for heard in line.heard]
+        return [(0.1 * n, answer) for n, answer in enumerate(answers)] if len(answers) == 2 else []
+
+    line.script = script
     async with connected(rtu_settings(line.path, timeout="200ms", quiet="0ms")) as bus:
         with pytest.raises(TimedOut):
             await read(bus, 1, Table.HOLDING, 11, 1)
@@ -152,17 +155,17 @@ async def test_late_bytes_start_the_quiet_period_again(line: Line) -> None:
         *((0.25 + 0.1 * n, b"\x55") for n in range(3) if len(line.heard) == 1),
         *([(0.0, crc(bytes([1, 3, 2]) + request[2:4]))] if len(line.heard) > 1 else []),
     ]
-    async with connected(rtu_settings(line.path, timeout="200ms", quiet="150ms")) as bus:
+    async with connected(rtu_settings(line.path, timeout="200ms", quiet="300ms")) as bus:
         with pytest.raises(TimedOut):
             await read(bus, 1, Table.HOLDING, 11, 1)
         failed_at = time.monotonic()
         assert await read(bus, 1, Table.HOLDING, 222, 1) == (222,)
-        assert time.monotonic() - failed_at >= 0.38  # last late byte 0.25 s after the failure, then 0.15 s quiet
+        assert time.monotonic() - failed_at >= 0.5  # the last late byte 0.25 s after the failure, then 0.3 s of silence
 
 
 async def test_a_line_that_is_never_quiet_is_reported(line: Line) -> None:
     line.script = lambda _: [(0.02 * n, b"\x55") for n in range(1, 200)] if len(line.heard) == 1 else []
-    async with connected(rtu_settings(line.path, timeout="100ms", quiet="50ms")) as bus:
+    async with connected(rtu_settings(line.path, timeout="100ms", quiet="150ms")) as bus:
         with pytest.raises(Garbled):
             await read(bus, 1, Table.HOLDING, 11, 1)
         with pytest.raises(Garbled, match="never quiet"):
@@ -171,8 +174,8 @@ async def test_a_line_that_is_never_quiet_is_reported(line: Line) -> None:
 
 
 async def test_an_answer_after_a_cancelled_request_is_not_taken_for_the_next(line: Line) -> None:
-    line.script = echo_address([0.1])  # type: ignore[assignment]
-    async with connected(rtu_settings(line.path, timeout="500ms", quiet="200ms")) as bus:
+    line.script = echo_address([0.1])
+    async with connected(rtu_settings(line.path, timeout="500ms", quiet="500ms")) as bus:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(read(bus, 1, Table.HOLDING, 11, 1), 0.05)
         assert await read(bus, 1, Table.HOLDING, 222, 1) == (222,)
@@ -192,7 +195,7 @@ async def test_an_answer_after_a_cancelled_request_is_not_taken_for_the_next(lin
 )
 async def test_an_answer_that_is_none_is_garbled(line: Line, answer: bytes, why: str) -> None:
     line.answer(answer, crc(bytes.fromhex("01 03 04 00 01 00 02")))
-    async with connected(rtu_settings(line.path)) as bus:
+    async with connected(rtu_settings(line.path, timeout="300ms")) as bus:
         with pytest.raises(Garbled, match=why):
             await read(bus, 1, Table.HOLDING, 0, 2)
         assert await read(bus, 1, Table.HOLDING, 0, 2) == (1, 2)
@@ -201,7 +204,7 @@ async def test_an_answer_that_is_none_is_garbled(line: Line, answer: bytes, why:
 # Published with a wrong checksum: 48 0A belongs to another frame (Invertek); the right one is 19 CA.
 async def test_a_published_frame_with_a_wrong_checksum_is_not_accepted(line: Line) -> None:
     line.answer(bytes.fromhex("01 06 00 01 00 01 48 0A"))
-    async with connected(rtu_settings(line.path)) as bus:
+    async with connected(rtu_settings(line.path, timeout="300ms")) as bus:
         with pytest.raises(Garbled):
             await write(bus, 1, Table.HOLDING, 1, 1)
 
@@ -209,14 +212,14 @@ async def test_a_published_frame_with_a_wrong_checksum_is_not_accepted(line: Lin
 @pytest.mark.parametrize("answer", ["01 06 00 64 00 01", "01 06 00 65 00 03"])
 async def test_an_echo_of_something_else_confirms_nothing(line: Line, answer: str) -> None:
     line.answer(crc(bytes.fromhex(answer)))
-    async with connected(rtu_settings(line.path)) as bus:
+    async with connected(rtu_settings(line.path, timeout="300ms")) as bus:
         with pytest.raises(Garbled, match="asked to write"):
             await write(bus, 1, Table.HOLDING, 0x64, 3)
     assert len(line.heard) == 1
 
 
 async def test_a_write_without_answer_is_sent_once(line: Line) -> None:
-    async with connected(rtu_settings(line.path)) as bus:
+    async with connected(rtu_settings(line.path, timeout="300ms")) as bus:
         with pytest.raises(TimedOut):
             await write(bus, 1, Table.HOLDING, 0x64, 3)
     assert len(line.heard) == 1

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from drivers.modbus.codec import decode, encode, limits
@@ -158,6 +158,7 @@ OFFSETS = st.sampled_from([0.0, -1.0, 100.0, -273.15])
 INTEGERS = st.sampled_from(["int16", "uint16", "int32", "uint32", "int64", "uint64"])
 
 
+@settings(deadline=None)
 @given(kind=INTEGERS, order=ORDERS, scale=SCALES, offset=OFFSETS, data=st.data())
 def test_integers_survive_the_round_trip(
     kind: str, order: str, scale: float, offset: float, data: st.DataObject
@@ -172,24 +173,28 @@ def test_integers_survive_the_round_trip(
     assert low <= float(shown) <= high
 
 
+@settings(deadline=None)
 @given(number=st.floats(width=32, allow_nan=False, allow_infinity=False), order=ORDERS)
 def test_32_bit_floats_survive_the_round_trip(number: float, order: str) -> None:
     place = point(type="float32", word_order=order)
     assert decode(place, encode(place, number)).value == number
 
 
+@settings(deadline=None)
 @given(number=st.floats(allow_nan=False, allow_infinity=False), order=ORDERS)
 def test_64_bit_floats_survive_the_round_trip(number: float, order: str) -> None:
     place = point(type="float64", word_order=order)
     assert decode(place, encode(place, number)).value == number
 
 
+@settings(deadline=None)
 @given(text=st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=10), order=ORDERS)
 def test_text_survives_the_round_trip(text: str, order: str) -> None:
     place = point(type="string", length=20, word_order=order)
     assert decode(place, encode(place, text)).value == text.strip()
 
 
+@settings(deadline=None)
 @given(current=st.integers(0, 65535), bit=st.integers(0, 15), on=st.booleans(), order=ORDERS)
 def test_a_bit_write_touches_that_bit_only(current: int, bit: int, on: bool, order: str) -> None:  # noqa: FBT001 - hypothesis fills it
     place = point(type="bool", bit=bit, word_order=order)

@@ -89,13 +89,13 @@ class TcpPeer(Peer):
 
 def tcp_settings(port: int, **more: object) -> ModbusTcpSettings:
     return ModbusTcpSettings.model_validate(
-        {"protocol": "modbus-tcp", "host": "127.0.0.1", "port": port, "timeout": "300ms", **more}
+        {"protocol": "modbus-tcp", "host": "127.0.0.1", "port": port, "timeout": "2s", **more}
     )
 
 
 def rtu_settings(path: str, **more: object) -> ModbusRtuSettings:
     return ModbusRtuSettings.model_validate(
-        {"protocol": "modbus-rtu", "port": path, "timeout": "200ms", "quiet": "200ms", **more}
+        {"protocol": "modbus-rtu", "port": path, "timeout": "2s", "quiet": "200ms", **more}
     )
 
 
