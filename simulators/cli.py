@@ -1,0 +1,151 @@
+"""`linli simulate`: devices that are not there, and their faults."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from simulators.scene import LoadedScene
+
+app = typer.Typer(no_args_is_help=True, help="Run simulated devices on real protocols, and give them faults.")
+
+_DEFAULT = Path(".linli/demo/simulators")
+Data = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        envvar="LINLI_DATA",
+        help="The folder of sockets, links and logs of what the devices said.",
+    ),
+]
+Device = Annotated[str, typer.Argument(help="A device's name, such as pump-1.")]
+
+
+def _fail(text: str) -> NoReturn:
+    print(text, file=sys.stderr)
+    raise typer.Exit(1)
+
+
+def _load(name: str) -> "LoadedScene":
+    from runtime.config import ConfigError
+    from simulators.scene import find_scene, load_scene
+
+    try:
+        return load_scene(find_scene(name))
+    except ConfigError as error:
+        _fail(str(error))
+
+
+@app.command("list")
+def list_() -> None:
+    """List the scenes, and the machines with their faults."""
+    from drivers.catalog import catalog_profile, profile_names
+    from simulators.machines.registry import make_machine
+    from simulators.scene import scenes
+
+    print("scenes")
+    for name in scenes():
+        print(f"  {name:20} {_load(name).scene.description}")
+    print("machines, and their faults")
+    for name in profile_names():
+        machine = make_machine(catalog_profile(name))
+        print(f"  {name:20} {', '.join(machine.faults())}")
+
+
+@app.command("run")
+def run(
+    scene: Annotated[str, typer.Argument(help="A scene's name (see `list`), or the path of a scene file.")],
+    data: Data = _DEFAULT,
+) -> None:
+    """Run a scene until Ctrl-C: one process for each line."""
+    from runtime.children import ChildFailed
+    from runtime.lifecycle import run_process
+    from runtime.logs import configure_logs
+    from simulators.runner import NotReady, run_scene
+
+    loaded = _load(scene)
+    configure_logs(process="simulate")
+    failures: list[str] = []
+    try:
+        run_process(lambda stop: run_scene(loaded, data=data, stop=stop), name="simulate")
+    except* (ChildFailed, NotReady) as group:
+        failures = [str(error) for error in group.exceptions]
+    if failures:
+        _fail("\n".join(failures))
+
+
+@app.command("line", hidden=True)
+def line(scene: str, name: str, data: Data = _DEFAULT) -> None:
+    """Run one line of a scene: what `run` starts for each."""
+    from runtime.config import ConfigError
+    from runtime.lifecycle import run_process
+    from runtime.logs import configure_logs
+    from simulators.line import run_line
+    from simulators.modbus_server import LineUnavailable
+
+    loaded = _load(scene)
+    configure_logs(process=f"simulator-{name}")
+    try:
+        run_process(lambda _stop: run_line(loaded, name, data=data), name=f"simulator-{name}")
+    except (ConfigError, LineUnavailable) as error:
+        _fail(str(error))
+
+
+@app.command("fault")
+def fault(
+    device: Device,
+    fault: Annotated[str, typer.Argument(help="One of the device's faults (see `list`).")],
+    data: Data = _DEFAULT,
+) -> None:
+    """Bring a fault about."""
+    _tell(data, device, "fault", fault)
+
+
+@app.command("clear")
+def clear(
+    device: Device,
+    fault: Annotated[str | None, typer.Argument(help="The fault to end; without it, all.")] = None,
+    data: Data = _DEFAULT,
+) -> None:
+    """End one fault of a device, or all."""
+    _tell(data, device, "clear", fault)
+
+
+@app.command("status")
+def status(
+    device: Annotated[str | None, typer.Argument(help="A device, to see its values; without it, all devices.")] = None,
+    data: Data = _DEFAULT,
+) -> None:
+    """Show which devices run, their faults, and one device's values."""
+    from simulators.control import ControlError, running, tell
+
+    try:
+        if device is not None:
+            reply = tell(data, device, "values")
+            print(f"{device}: {', '.join(reply['active']) or 'no fault'}")
+            for point, value in sorted(reply["values"].items()):
+                print(f"  {point:24} {value:.6g}" if isinstance(value, float) else f"  {point:24} {value}")
+            return
+    except ControlError as error:
+        _fail(str(error))
+    states = running(data)
+    if not states:
+        _fail(f"no simulator runs in {data}; start one with `linli simulate run` or `linli demo`")
+    for state in states:
+        print(f"{state['line']}  {state['endpoint']}")
+        for name, about in state["devices"].items():
+            print(
+                f"  {name:12} unit {about['unit']:<4} {about['profile']:24} {', '.join(about['active']) or 'no fault'}"
+            )
+
+
+def _tell(data: Path, device: str, do: str, fault: str | None) -> None:
+    from simulators.control import ControlError, tell
+
+    try:
+        reply = tell(data, device, do, fault)
+    except ControlError as error:
+        _fail(str(error))
+    print(f"{device}: {', '.join(reply['active']) or 'no fault'}")

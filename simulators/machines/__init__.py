@@ -1,0 +1,1 @@
+"""How machines behave: pure models that turn time, chance, commands and faults into engineering values."""

@@ -1,0 +1,24 @@
+"""Which model plays which kind of device: an explicit map."""
+
+from collections.abc import Callable, Mapping
+
+from drivers.profile import Profile
+from simulators.machines.api import Machine
+from simulators.machines.elevator import ElevatorMachine
+from simulators.machines.generic import GenericMachine
+from simulators.machines.pump import PumpMachine
+
+MACHINES: Mapping[str, Callable[[Profile, float], Machine]] = {
+    "pump": lambda profile, time_scale: PumpMachine(profile, time_scale=time_scale),
+    "elevator": lambda profile, time_scale: ElevatorMachine(profile, time_scale=time_scale),
+}
+"""A profile's `kind` to its machine; every other kind is a GenericMachine."""
+
+
+def make_machine(profile: Profile, *, time_scale: float = 1.0) -> Machine:
+    """Make the machine that plays `profile`.
+
+    `time_scale` speeds up the day and its traffic, never the mechanics: a pump takes as long to stop as a real one.
+    """
+    make = MACHINES.get(profile.kind)
+    return make(profile, time_scale) if make is not None else GenericMachine(profile)

@@ -1,0 +1,195 @@
+"""Scenes: which devices there are on which lines, and what befalls them when. Strict TOML, schema 1."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from drivers.catalog import catalog_profile
+from drivers.profile import Profile, Slug, load_profile
+from runtime.config import ConfigError, Problem, Strict, load
+from runtime.durations import Duration
+from simulators.machines.registry import make_machine
+
+_HERE = Path(__file__).parent / "scenes"
+
+
+class SceneDevice(Strict):
+    """One device: a profile of the catalogue, or the path of a `profile.toml` (from the scene's folder)."""
+
+    name: Slug
+    profile: str = Field(min_length=1)
+    unit: int = Field(ge=0, le=255)
+    seed: int = 0
+
+
+class _Line(Strict):
+    name: Slug
+    devices: tuple[SceneDevice, ...] = Field(min_length=1)
+
+
+class TcpLine(_Line):
+    """Devices behind one TCP port; port 0 takes any free one, which `linli simulate status` tells."""
+
+    protocol: Literal["tcp"]
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(ge=0, le=65535)
+
+
+class RtuLine(_Line):
+    """Devices on one serial line: a pseudo-terminal that `<data>/<link>` points to."""
+
+    protocol: Literal["rtu"]
+    link: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+
+
+Line = Annotated[TcpLine | RtuLine, Field(discriminator="protocol")]
+
+
+class Step(Strict):
+    """Something that happens `at` a time after the start; a clear without `fault` clears all."""
+
+    at: Duration
+    do: Literal["fault", "clear"]
+    device: Slug
+    fault: str | None = None
+
+
+class Scene(Strict):
+    """A scene. `time_scale` speeds up the day and its traffic, never the mechanics."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    description: str = ""
+    time_scale: float = Field(default=1.0, gt=0, le=3600)
+    lines: tuple[Line, ...] = Field(min_length=1)
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoadedScene:
+    """A scene that can run: every profile is there, and every step is possible."""
+
+    file: Path
+    scene: Scene
+    profiles: Mapping[str, Profile]
+    """Name of device to its profile."""
+
+    def line(self, name: str) -> TcpLine | RtuLine:
+        """Give a line by name; ConfigError names those that there are."""
+        for line in self.scene.lines:
+            if line.name == name:
+                return line
+        known = ", ".join(line.name for line in self.scene.lines)
+        raise ConfigError(self.file, (Problem(key="lines", message=f"no line {name!r}", remedy=f"use one of {known}"),))
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps in order of time."""
+        return tuple(sorted(self.scene.steps, key=lambda step: step.at))
+
+    @property
+    def lasts(self) -> timedelta:
+        """When the last step happens."""
+        return max((step.at for step in self.scene.steps), default=timedelta(0))
+
+
+def scenes() -> Mapping[str, Path]:
+    """Give the scenes that come with Linli, by name."""
+    return {file.stem: file for file in sorted(_HERE.glob("*.toml"))}
+
+
+def find_scene(name: str) -> Path:
+    """Find a scene by its name, or by the path of its file; ConfigError names those that there are."""
+    file = Path(name)
+    if file.suffix == ".toml" or "/" in name:
+        return file
+    known = scenes()
+    if name not in known:
+        remedy = f"use one of {', '.join(known)}, or the path of a scene file"
+        raise ConfigError(name, (Problem(key="", message="no such scene", remedy=remedy),))
+    return known[name]
+
+
+def load_scene(file: Path) -> LoadedScene:
+    """Read a scene, its profiles, and check that they fit; ConfigError lists every mistake at once."""
+    scene = load(file, Scene)
+    profiles: dict[str, Profile] = {}
+    problems: list[Problem] = []
+    for i, line in enumerate(scene.lines):
+        for d, device in enumerate(line.devices):
+            try:
+                profiles[device.name] = _profile(file, device.profile)
+            except ConfigError as error:
+                key = f"lines.{i}.devices.{d}.profile"
+                problems += [
+                    Problem(key=key, message=f"{device.profile}: {p.message}", remedy=p.remedy) for p in error.problems
+                ]
+    problems += _clashes(scene)
+    problems += _impossible(scene, profiles)
+    if problems:
+        raise ConfigError(file, tuple(problems))
+    return LoadedScene(file=file, scene=scene, profiles=profiles)
+
+
+def _profile(scene: Path, profile: str) -> Profile:
+    if profile.endswith(".toml"):
+        return load_profile(scene.parent / profile)
+    return catalog_profile(profile)
+
+
+def _clashes(scene: Scene) -> Iterator[Problem]:
+    lines: set[str] = set()
+    places: set[object] = set()
+    devices: set[str] = set()
+    for i, line in enumerate(scene.lines):
+        if line.name in lines:
+            yield Problem(
+                key=f"lines.{i}.name", message=f"{line.name!r} is taken", remedy="give each line its own name"
+            )
+        lines.add(line.name)
+        place = (line.host, line.port or line.name) if isinstance(line, TcpLine) else line.link
+        if place in places:
+            key, what = ("port", "port") if isinstance(line, TcpLine) else ("link", "link")
+            yield Problem(
+                key=f"lines.{i}.{key}", message="another line has it", remedy=f"give each line its own {what}"
+            )
+        places.add(place)
+        units: set[int] = set()
+        for d, device in enumerate(line.devices):
+            where = f"lines.{i}.devices.{d}"
+            if device.name in devices:
+                remedy = "give each device of the scene its own name"
+                yield Problem(key=f"{where}.name", message=f"{device.name!r} is taken", remedy=remedy)
+            if device.unit in units:
+                remedy = "give each device of a line its own unit"
+                yield Problem(key=f"{where}.unit", message=f"unit {device.unit} is taken", remedy=remedy)
+            if isinstance(line, RtuLine) and not 1 <= device.unit <= 247:  # noqa: PLR2004 - Modbus serial line
+                remedy = "use 1 to 247"
+                yield Problem(key=f"{where}.unit", message="does not exist on a serial line", remedy=remedy)
+            devices.add(device.name)
+            units.add(device.unit)
+
+
+def _impossible(scene: Scene, profiles: Mapping[str, Profile]) -> Iterator[Problem]:
+    names = [device.name for line in scene.lines for device in line.devices]
+    for s, step in enumerate(scene.steps):
+        if step.device not in names:
+            message = f"no device {step.device!r}"
+            yield Problem(key=f"steps.{s}.device", message=message, remedy=_closest(step.device, names))
+            continue
+        if step.fault is None and step.do == "fault":
+            yield Problem(key=f"steps.{s}.fault", message="missing", remedy="add `fault`")
+        if step.fault is not None and step.device in profiles:
+            known = make_machine(profiles[step.device]).faults()
+            if step.fault not in known:
+                message = f"{step.device} has no fault {step.fault!r}"
+                yield Problem(key=f"steps.{s}.fault", message=message, remedy=_closest(step.fault, known))
+
+
+def _closest(name: str, known: list[str] | tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"did you mean `{close[0]}`?" if close else f"use one of {', '.join(known)}"
