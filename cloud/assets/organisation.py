@@ -1,6 +1,7 @@
 """The organisation's tree: its SQL, and what of it somebody sees."""
 
 from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import RowMapping, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -57,6 +58,34 @@ async def put_building(conn: AsyncConnection, community_id: int, name: str) -> t
 async def put_place(conn: AsyncConnection, building_id: int, name: str) -> tuple[int, bool]:
     """Find or make a place of a building."""
     return await find_or_add(conn, place, building_id=building_id, name=name)
+
+
+async def find_community(conn: AsyncConnection, code: str) -> tuple[int, ZoneInfo] | None:
+    """Find a community by its code: its id and its time zone."""
+    query = select(community.c.id, community.c.time_zone).where(community.c.code == code)
+    row = (await conn.execute(query)).first()
+    return (int(row.id), ZoneInfo(row.time_zone)) if row is not None else None
+
+
+async def find_scope(conn: AsyncConnection, kind: ScopeKind, path: str) -> Scope | None:
+    """Find what a path names: `Company`, `Company/Project`, `code`, `code/Building` or `code/Building/Place`."""
+    parts = path.split("/")
+    match kind, parts:
+        case ScopeKind.COMPANY, [name]:
+            query = select(company.c.id).where(company.c.name == name)
+        case ScopeKind.PROJECT, [above, name]:
+            query = select(project.c.id).join(company).where(company.c.name == above, project.c.name == name)
+        case ScopeKind.COMMUNITY, [code]:
+            query = select(community.c.id).where(community.c.code == code)
+        case ScopeKind.BUILDING, [code, name]:
+            query = select(building.c.id).join(community).where(community.c.code == code, building.c.name == name)
+        case ScopeKind.PLACE, [code, above, name]:
+            query = select(place.c.id).join(building).join(community)
+            query = query.where(community.c.code == code, building.c.name == above, place.c.name == name)
+        case _:
+            return None
+    found = await conn.scalar(query)
+    return Scope(kind=kind, id=found) if found is not None else None
 
 
 async def list_communities(conn: AsyncConnection, visible: Visible) -> list[RowMapping]:

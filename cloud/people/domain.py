@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from cloud.access.domain import Role
@@ -10,7 +11,8 @@ from cloud.access.domain import Role
 FIELD_ROLES = frozenset({Role.ENGINEER, Role.TECHNICIAN})
 """Who is sent when nobody on shift has the skill."""
 
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
