@@ -454,6 +454,7 @@ def upgrade() -> None:  # noqa: PLR0915 - a list of tables
         sa.Column("closes", sa.String(length=16), nullable=False, comment="who may end it: sensor or person"),
         sa.Column("assignee_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("historical", sa.Boolean(), nullable=False),
+        sa.Column("notice", sa.Text(), nullable=False, comment="JSON: what notices about it say"),
         sa.Column("opened_ms", sa.BigInteger(), nullable=False),
         sa.Column("assigned_ms", sa.BigInteger(), nullable=True),
         sa.Column("accepted_ms", sa.BigInteger(), nullable=True),

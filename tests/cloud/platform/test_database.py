@@ -1,0 +1,70 @@
+import asyncio
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from cloud.assets.tables import company
+from cloud.platform.database import reading, transaction
+from cloud.platform.errors import Conflict
+
+
+async def _count(engine: AsyncEngine) -> int:
+    async with reading(engine) as conn:
+        return int(await conn.scalar(select(func.count()).select_from(company)) or 0)
+
+
+async def _add(conn: AsyncConnection, name: str) -> None:
+    await conn.execute(company.insert().values(name=name))
+
+
+async def test_an_error_rolls_the_unit_of_work_back(engine: AsyncEngine) -> None:
+    with pytest.raises(RuntimeError):
+        async with transaction(engine) as conn:
+            await _add(conn, "a")
+            raise RuntimeError
+    assert await _count(engine) == 0
+
+
+async def test_what_an_error_leaves_behind_survives_the_rollback(engine: AsyncEngine) -> None:
+    async def remember(conn: AsyncConnection) -> None:
+        await _add(conn, "remembered")
+
+    with pytest.raises(Conflict):
+        async with transaction(engine) as conn:
+            await _add(conn, "lost")
+            raise Conflict("no", aftermath=remember)
+    async with reading(engine) as conn:
+        assert list(await conn.scalars(select(company.c.name))) == ["remembered"]
+
+
+async def test_a_denial_while_only_reading_is_remembered_too(engine: AsyncEngine) -> None:
+    async def remember(conn: AsyncConnection) -> None:
+        await _add(conn, "remembered")
+
+    with pytest.raises(Conflict):
+        async with reading(engine):
+            raise Conflict("no", aftermath=remember)
+    assert await _count(engine) == 1
+
+
+async def test_readers_do_not_wait_for_a_writer(engine: AsyncEngine) -> None:
+    async with transaction(engine) as conn:
+        await _add(conn, "a")
+        assert await asyncio.wait_for(_count(engine), 5) == 0
+    assert await _count(engine) == 1
+
+
+async def test_writers_that_meet_wait_for_each_other(engine: AsyncEngine) -> None:
+    async def write(number: int) -> None:
+        async with transaction(engine) as conn:
+            found = await conn.scalar(select(func.count()).select_from(company))
+            await asyncio.sleep(0.01)
+            await _add(conn, f"{number}-{found}")
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(8):
+            group.create_task(write(number))
+    async with reading(engine) as conn:
+        seen = sorted(int(name.split("-")[1]) for name in await conn.scalars(select(company.c.name)))
+    assert seen == list(range(8))
