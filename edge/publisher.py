@@ -174,7 +174,9 @@ class Publisher:
             self._begin()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._receive(client), name="publisher:receive")
-                tasks.create_task(self._send(client), name="publisher:send")
+                # In the body, because Python 3.11 leaves this task marked as cancelled when a child fails after the
+                # body.
+                await self._send(client)
 
     async def _next_bd_seq(self) -> int:
         try:
@@ -249,6 +251,8 @@ class Publisher:
 
     async def _receive(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
+            if not self._messenger.is_born:
+                continue  # the subscription stands before the birth, and what came meanwhile was meant for an earlier session
             payload = message.payload
             try:
                 command = self._messenger.read_command(str(message.topic), payload)

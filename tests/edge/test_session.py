@@ -1,0 +1,333 @@
+"""The session against a lossy line and a receiver that does what docs/CONTRACT.md says."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.records import Entry, Gap, Record
+from edge.session import (
+    PATIENCE_S,
+    WINDOW,
+    Action,
+    BirthDevice,
+    BirthNode,
+    DeathDevice,
+    PublishGap,
+    PublishRecord,
+    Session,
+)
+
+DEVICES = ("a", "b")
+
+
+def record(offset: int, device: str = "a") -> Record:
+    return Record(offset=offset, device=device, at_ms=0, readings=(), result=None)
+
+
+def new_session(*, acknowledged: int = 0, last: int = 0, **held: int) -> Session:
+    return Session(acknowledged=acknowledged, last=last, devices={name: held.get(name, 0) for name in DEVICES})
+
+
+def sent(actions: list[Action]) -> list[int]:
+    return [one.record.offset for one in actions if isinstance(one, PublishRecord)]
+
+
+def test_every_device_is_born_after_the_node() -> None:
+    assert new_session().connected(now=0) == [BirthNode(), BirthDevice("a"), BirthDevice("b")]
+
+
+def test_nothing_is_wanted_without_a_connection() -> None:
+    session = new_session()
+    session.appended([(1, "a")], now=0)
+    assert session.wants() is None
+    assert session.publish([record(1)]) == []
+
+
+def test_a_fresh_record_is_not_historical_and_a_backlog_is() -> None:
+    session = new_session()
+    session.appended([(1, "a")], now=0)
+    session.connected(now=0)
+    session.appended([(2, "a")], now=0)
+    actions = session.publish([record(1), record(2)])
+    assert [(one.record.offset, one.historical) for one in actions if isinstance(one, PublishRecord)] == [
+        (1, True),
+        (2, False),
+    ]
+
+
+def test_no_progress_sends_everything_again_as_historical() -> None:
+    session = new_session()
+    session.connected(now=0)
+    session.appended([(1, "a"), (2, "a")], now=0)
+    session.publish([record(1), record(2)])
+    session.tick(now=PATIENCE_S - 0.1)
+    assert session.wants() is None
+    session.tick(now=PATIENCE_S)
+    again = session.publish([record(1), record(2)])
+    assert sent(again) == [1, 2]
+    assert all(one.historical for one in again if isinstance(one, PublishRecord))
+
+
+def test_the_window_bounds_what_is_on_its_way() -> None:
+    session = new_session(last=2000, a=2000)
+    session.connected(now=0)
+    session.publish([record(offset) for offset in range(1, WINDOW + 1)])
+    assert session.wants() is None
+    session.acknowledge(100, now=1)
+    wanted = session.wants()
+    assert wanted is not None
+    assert (wanted.after, wanted.limit) == (WINDOW, 100)
+
+
+def test_foreign_offsets_change_nothing() -> None:
+    session = new_session(acknowledged=5, last=9, a=9)
+    session.connected(now=0)
+    assert session.acknowledge(4, now=0) == []
+    assert session.acknowledge(10, now=0) == []
+    assert session.acknowledged == 5
+
+
+def test_a_device_dies_only_once_nothing_of_it_is_left() -> None:
+    session = new_session()
+    session.connected(now=0)
+    session.appended([(1, "a"), (2, "b")], now=0)
+    assert session.device_down("a") == []
+    first, *rest = session.publish([record(1)])
+    assert isinstance(first, PublishRecord)
+    assert rest == [DeathDevice("a")]
+
+
+def test_a_dead_device_is_born_before_its_record_is_sent_again() -> None:
+    session = new_session()
+    session.connected(now=0)
+    session.appended([(1, "a")], now=0)
+    session.device_down("a")
+    session.publish([record(1)])
+    session.tick(now=PATIENCE_S)
+    kinds = [type(one) for one in session.publish([record(1)])]
+    assert kinds == [BirthDevice, PublishRecord, DeathDevice]
+
+
+def test_a_device_that_answers_again_is_born_at_once() -> None:
+    session = new_session()
+    session.device_down("a")
+    assert session.connected(now=0)[-1] == DeathDevice("a")
+    assert session.device_up("a") == [BirthDevice("a")]
+    assert session.device_up("a") == []
+
+
+def test_a_record_of_a_device_that_is_gone_from_the_site_is_a_gap() -> None:
+    session = new_session(last=1)
+    session.connected(now=0)
+    assert session.publish([record(1, "removed")]) == [PublishGap(Gap(first=1, last=1))]
+
+
+def test_a_gap_is_cut_at_what_was_sent_already() -> None:
+    session = new_session(last=9, a=9)
+    session.connected(now=0)
+    session.publish([record(1), record(2)])
+    assert session.publish([Gap(first=1, last=7), record(8)])[0] == PublishGap(Gap(first=3, last=7))
+
+
+def test_entries_of_a_round_that_is_over_are_left_out() -> None:
+    session = new_session(last=9, a=9)
+    session.connected(now=0)
+    session.publish([record(1), record(2)])
+    session.rebirth(now=1)
+    assert session.publish([record(3)]) == []
+    assert sent(session.publish([record(1)])) == [1]
+
+
+@dataclass
+class World:
+    """A journal, a session over it, a line that loses, and the receiver."""
+
+    entries: list[Entry] = field(default_factory=list)
+    acknowledged: int = 0
+    last: int = 0
+    now: float = 0.0
+    lossy: bool = True
+    born: set[str] = field(default_factory=set)
+    node_is_born: bool = False
+    published: set[int] = field(default_factory=set)
+    backlog: int = 0
+    watermark: int = 0
+    processed: list[int] = field(default_factory=list)
+    gaps: set[int] = field(default_factory=set)
+    down: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.session = self.restarted()
+
+    def restarted(self) -> Session:
+        held = {one.device: one.offset for one in self.entries if isinstance(one, Record)}
+        return new_session(acknowledged=self.acknowledged, last=self.last, **held)
+
+    def append(self, device: str) -> None:
+        self.last += 1
+        self.entries.append(record(self.last, device))
+        self.session.appended([(self.last, device)], now=self.now)
+
+    def overflow(self, count: int) -> None:
+        dropped = self.entries[:count]
+        if dropped:
+            tail = dropped[-1]
+            last = tail.last if isinstance(tail, Gap) else tail.offset
+            self.entries[:count] = [Gap(first=self.acknowledged + 1, last=last)]
+
+    def connect(self) -> None:
+        self.session.disconnected()
+        self.born.clear()
+        self.node_is_born = False
+        self.backlog = self.last
+        self.perform(self.session.connected(now=self.now), loss=[])
+
+    def restart(self) -> None:
+        self.session = self.restarted()
+        self.down.clear()
+        self.born.clear()
+        self.node_is_born = False
+        self.published.clear()
+
+    def pump(self, count: int, loss: list[bool]) -> None:
+        self.session.tick(now=self.now)
+        wanted = self.session.wants()
+        if wanted is None:
+            return
+        found = [
+            one for one in self.entries if (one.last if isinstance(one, Gap) else one.offset) > wanted.after
+        ]
+        self.perform(self.session.publish(found[: min(count, wanted.limit)]), loss)
+
+    def perform(self, actions: list[Action], loss: list[bool]) -> None:
+        losses = iter(loss)
+        for action in actions:
+            lost = self.lossy and next(losses, False)
+            match action:
+                case BirthNode():
+                    self.node_is_born = True
+                    self.born.clear()
+                case BirthDevice(device=device):
+                    assert self.node_is_born
+                    assert device not in self.born
+                    self.born.add(device)
+                case DeathDevice(device=device):
+                    assert device in self.born
+                    assert device in self.down
+                    self.born.remove(device)
+                case PublishRecord(record=one, historical=historical):
+                    assert one.device in self.born
+                    assert one.offset <= self.acknowledged + WINDOW
+                    assert historical == (one.offset in self.published or one.offset <= self.backlog)
+                    self.published.add(one.offset)
+                    if not lost:
+                        self.receive(one.offset, one.offset, is_gap=False)
+                case PublishGap(gap=gap):
+                    assert self.node_is_born
+                    self.published.update(range(gap.first, gap.last + 1))
+                    if not lost:
+                        self.receive(gap.first, gap.last, is_gap=True)
+
+    def receive(self, first: int, last: int, *, is_gap: bool) -> None:
+        if first == self.watermark + 1:
+            self.watermark = last
+            (self.gaps.update if is_gap else self.processed.extend)(range(first, last + 1))
+
+    def acknowledge(self, behind: int) -> None:
+        offset = self.watermark - behind
+        if self.acknowledged < offset:
+            self.acknowledged = offset
+            kept: list[Entry] = []
+            for one in self.entries:
+                if isinstance(one, Gap) and one.first <= offset < one.last:
+                    kept.append(Gap(first=offset + 1, last=one.last))
+                elif (one.last if isinstance(one, Gap) else one.offset) > offset:
+                    kept.append(one)
+            self.entries = kept
+        self.perform(self.session.acknowledge(offset, now=self.now), loss=[])
+
+
+LOSS = st.lists(st.booleans(), max_size=8)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("append"), st.sampled_from(DEVICES)),
+        st.tuples(st.just("pump"), st.integers(1, 6), LOSS),
+        st.tuples(st.just("ack"), st.integers(0, 3)),
+        st.tuples(st.just("wait"), st.floats(0, 5)),
+        st.tuples(st.just("connect")),
+        st.tuples(st.just("disconnect")),
+        st.tuples(st.just("rebirth")),
+        st.tuples(st.just("restart")),
+        st.tuples(st.just("overflow"), st.integers(1, 4)),
+        st.tuples(st.just("down"), st.sampled_from(DEVICES)),
+        st.tuples(st.just("up"), st.sampled_from(DEVICES)),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(steps=STEPS)
+def test_whatever_fails_every_offset_arrives_once_and_in_order(steps: list[tuple[object, ...]]) -> None:
+    world = World()
+    for step in steps:
+        match step:
+            case ("append", str(device)):
+                world.append(device)
+            case ("pump", int(count), list(loss)):
+                world.pump(count, loss)
+            case ("ack", int(behind)):
+                world.acknowledge(behind)
+            case ("wait", float(seconds)):
+                world.now += seconds
+            case ("connect",):
+                world.connect()
+            case ("disconnect",):
+                world.session.disconnected()
+            case ("rebirth",):
+                world.perform(world.session.rebirth(now=world.now), loss=[])
+            case ("restart",):
+                world.restart()
+            case ("overflow", int(count)):
+                world.overflow(count)
+            case ("down", str(device)):
+                world.down.add(device)
+                world.perform(world.session.device_down(device), loss=[])
+            case ("up", str(device)):
+                world.down.discard(device)
+                world.perform(world.session.device_up(device), loss=[])
+    world.lossy = False
+    world.connect()
+    for _ in range(300):
+        world.pump(64, [])
+        world.acknowledge(0)
+        if world.acknowledged == world.last:
+            break
+        world.now += 1
+    assert world.watermark == world.last
+    assert world.processed == sorted(set(range(1, world.last + 1)) - world.gaps)
+    assert world.born == set(DEVICES) - world.down
+
+
+def test_an_absent_cloud_costs_little() -> None:
+    session = new_session(last=5000, a=5000)
+    session.connected(now=0)
+    session.publish([record(offset) for offset in range(1, WINDOW + 1)])
+    total = 0
+    for second in range(3, 63, 3):
+        session.tick(now=second)
+        wanted = session.wants()
+        assert wanted is not None
+        total += len(sent(session.publish([record(offset) for offset in range(1, wanted.limit + 1)])))
+    assert total < WINDOW
+
+
+@pytest.mark.parametrize("acknowledged", [0, 7])
+def test_the_cursor_starts_after_what_is_acknowledged(acknowledged: int) -> None:
+    session = new_session(acknowledged=acknowledged, last=9, a=9)
+    session.connected(now=0)
+    wanted = session.wants()
+    assert wanted is not None
+    assert wanted.after == acknowledged
