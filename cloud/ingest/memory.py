@@ -1,0 +1,140 @@
+"""What ingest remembers between batches, so that the hot path asks the database for nothing that it knows.
+
+All of it can be had again: `NodeState` from the database, what births said from a rebirth. After a failed transaction
+the first part is dropped as a whole, because it may have run ahead of the database.
+"""
+
+from dataclasses import dataclass, field
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cloud.alarms.domain import PointValue
+from cloud.alarms.engine import DeviceWork, Watched, watch
+from cloud.assets import repository as asset_rows
+from cloud.assets import service as assets
+from cloud.assets.domain import DeviceRow, LastValue
+from cloud.ingest import repository
+from cloud.ingest.repository import GapRow, QuarantineRow
+from cloud.telemetry.api import Sample
+from drivers.profile import Profile
+from wire.events import DeviceBorn, HostEvent
+from wire.topic import NodeKey
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Incoming:
+    """One MQTT message, and when it arrived."""
+
+    topic: str
+    payload: bytes
+    at_ms: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """What the host made of a message, and the message, for the quarantine."""
+
+    told: HostEvent
+    source: Incoming
+
+
+@dataclass(kw_only=True, slots=True)
+class DeviceState:
+    """A device, its rules, and the last values that they look at."""
+
+    row: DeviceRow
+    profile: Profile | None
+    watched: Watched | None
+    values: dict[str, PointValue]
+
+
+@dataclass(kw_only=True, slots=True)
+class NodeState:
+    """A node and the watermarks of its journals.
+
+    `behind`: whether it replays (None: not known since our start). `ack_wanted` until an acknowledgement has been sent,
+    soon when there was `progress`, and rarely on repeats and holes.
+    """
+
+    id: int
+    key: NodeKey
+    foreign: bool
+    journal_id: str | None = None
+    first: int = 1
+    marks: dict[str, int] = field(default_factory=dict)
+    devices: dict[str, DeviceState] = field(default_factory=dict)
+    behind: bool | None = None
+    replayed: bool = False
+    ack_wanted: bool = False
+    progress: bool = False
+    acked_ms: int = 0
+    seen_ms: int = 0
+
+
+@dataclass(kw_only=True, slots=True)
+class Births:
+    """What the current births say; not from the database, and as true after a failed transaction as before."""
+
+    journals: dict[NodeKey, tuple[str | None, int]] = field(default_factory=dict)
+    devices: dict[tuple[NodeKey, str], DeviceBorn] = field(default_factory=dict)
+    waiting: dict[tuple[NodeKey, str], str] = field(default_factory=dict)
+    """Devices whose profile is asked for, and its hash: their records wait."""
+
+    def forget(self, key: NodeKey) -> None:
+        """Drop everything that a node's births said."""
+        self.journals.pop(key, None)
+        for place in [place for place in self.devices if place[0] == key]:
+            del self.devices[place]
+        for place in [place for place in self.waiting if place[0] == key]:
+            del self.waiting[place]
+
+
+@dataclass(kw_only=True, slots=True)
+class Plan:
+    """Everything that one run of data will change, collected before anything is written."""
+
+    samples: list[Sample] = field(default_factory=list)
+    last: dict[tuple[int, str], LastValue] = field(default_factory=dict)
+    work: dict[int, DeviceWork] = field(default_factory=dict)
+    marks: dict[tuple[int, str], int] = field(default_factory=dict)
+    gaps: list[GapRow] = field(default_factory=list)
+    tokens: dict[int, str] = field(default_factory=dict)
+    outcomes: list[tuple[str, str, str]] = field(default_factory=list)
+    quarantine: list[QuarantineRow] = field(default_factory=list)
+    caught_up: set[int] = field(default_factory=set)
+    seen: dict[int, int] = field(default_factory=dict)
+    records: int = 0
+    out_of_range: int = 0
+    newest_live_ms: int | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to store."""
+        return not (self.marks or self.last or self.tokens or self.quarantine or self.seen or self.caught_up)
+
+
+async def load_node(conn: AsyncConnection, key: NodeKey, births: Births) -> NodeState | None:
+    """Read a node from the database; None when it never was born."""
+    row = await repository.find_node(conn, key.group, key.node)
+    if row is None:
+        return None
+    journal_id, first = births.journals.get(key, (None, 1))
+    return NodeState(id=row.id, key=key, foreign=row.foreign, journal_id=journal_id, first=first)
+
+
+async def load_device(conn: AsyncConnection, node: NodeState, name: str) -> DeviceState | None:
+    """Read a device, its profile and its last values from the database; None when it never was born."""
+    row = await assets.find_device(conn, node_id=node.id, name=name)
+    return await device_state(conn, row) if row is not None else None
+
+
+async def device_state(conn: AsyncConnection, row: DeviceRow) -> DeviceState:
+    """Put together what ingest needs of a device."""
+    profile = await assets.load_profile(conn, row.profile_hash) if row.profile_hash is not None else None
+    watched = watch(row, profile) if profile is not None else None
+    found = await asset_rows.last_values(conn, [row.id]) if watched is not None and watched.rules else {}
+    values = {
+        value.point: PointValue(value=value.value, quality=value.quality, at_ms=value.at_ms)
+        for value in found.get(row.id, [])
+    }
+    return DeviceState(row=row, profile=profile, watched=watched, values=values)

@@ -1,0 +1,256 @@
+"""What a run of data changes, worked out before anything is written: the journal's order, readings, outcomes."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from cloud.alarms.domain import PointValue
+from cloud.alarms.engine import DeviceWork, Step
+from cloud.assets.domain import LastValue
+from cloud.ingest import repository
+from cloud.ingest.domain import Position, Readings, Verdict, position, readings, verdict
+from cloud.ingest.memory import DeviceState, Event, NodeState, Plan, load_device, load_node
+from cloud.ingest.metrics import IngestMetrics
+from cloud.ingest.repository import GapRow
+from cloud.ingest.states import Quarantine
+from cloud.ingest.tracking import Tracking
+from cloud.platform.database import reading
+from cloud.telemetry.api import Sample
+from wire.contract import COMMAND_DETAIL, COMMAND_ID, COMMAND_OUTCOME, COMMAND_TOKEN, Outcome
+from wire.events import DeviceData, NodeData, Quarantined, RebirthNeeded
+from wire.payload import Metric
+from wire.topic import NodeKey
+
+SEEN_EVERY_MS = 5_000
+STRANGER_PATIENCE_MS = 30_000
+
+
+class Planner:
+    """Plans runs of data. It changes the memory ahead of the database; a failure drops that memory."""
+
+    def __init__(
+        self, *, engine: AsyncEngine, tracking: Tracking, quarantine: Quarantine, metrics: IngestMetrics
+    ) -> None:
+        self._engine = engine
+        self._tracking = tracking
+        self._quarantine = quarantine
+        self._metrics = metrics
+
+    async def plan(self, run: Sequence[Event], now_ms: int) -> Plan:
+        """Work out what a run changes."""
+        plan = Plan()
+        for event in run:
+            match event.told:
+                case DeviceData() as data:
+                    await self._data(plan, event, data.node, device=data.device, metrics=data.metrics, now_ms=now_ms)
+                case NodeData() as data:
+                    await self._data(plan, event, data.node, device=None, metrics=data.metrics, now_ms=now_ms)
+                case Quarantined() as bad:
+                    node = self._tracking.nodes.get(bad.node) if bad.node is not None else None
+                    kind = "payload" if bad.metric is None else "metric"
+                    node_id = node.id if node is not None else None
+                    self._quarantine(
+                        plan.quarantine, event, kind=kind, reason=bad.reason, metric=bad.metric, node_id=node_id
+                    )
+                case RebirthNeeded() as needed:
+                    self._tracking.want_rebirth(needed.node)
+                case _:
+                    pass  # unborn data is asked for by the RebirthNeeded that follows it
+        return plan
+
+    async def _data(
+        self,
+        plan: Plan,
+        event: Event,
+        key: NodeKey,
+        *,
+        device: str | None,
+        metrics: tuple[Metric, ...],
+        now_ms: int,
+    ) -> None:
+        node = await self._node(key)
+        if node is None:
+            self._stranger(plan, event, key, now_ms)
+            return
+        if now_ms - node.seen_ms >= SEEN_EVERY_MS:
+            node.seen_ms = plan.seen[node.id] = now_ms
+        if device is None:
+            self._token(plan, node, metrics)
+        place = position(metrics, node.journal_id)
+        if place is None:
+            if device is not None and node.foreign:
+                await self._foreign(plan, event, node, device=device, metrics=metrics, now_ms=now_ms)
+            return
+        mark = await self._mark(node, place.journal_id)
+        match verdict(mark, place):
+            case Verdict.REPEAT:
+                node.ack_wanted = True
+                self._metrics.repeats.inc()
+            case Verdict.HOLE:
+                node.ack_wanted = True
+                self._metrics.holes.inc()
+            case Verdict.NEXT:
+                await self._record(plan, event, node, device=device, metrics=metrics, place=place, now_ms=now_ms)
+
+    async def _record(
+        self,
+        plan: Plan,
+        event: Event,
+        node: NodeState,
+        *,
+        device: str | None,
+        metrics: tuple[Metric, ...],
+        place: Position,
+        now_ms: int,
+    ) -> None:
+        if place.is_gap:
+            first = node.marks[place.journal_id] + 1
+            plan.gaps.append(
+                GapRow(
+                    node_id=node.id,
+                    journal_id=place.journal_id,
+                    first=first,
+                    last=place.last,
+                    reason="the journal was full and dropped its oldest records",
+                )
+            )
+        elif device is not None:
+            if (node.key, device) in self._tracking.births.waiting:
+                return  # neither processed nor acknowledged: it comes again when the profile is here
+            state = await self._device(node, device)
+            if state is None:
+                self._tracking.want_rebirth(node.key)
+                return
+            found = readings(metrics, state.profile, now_ms)
+            self._take(plan, event, node, state=state, found=found, now_ms=now_ms)
+            self._outcome(plan, event, node, metrics)
+            self._follow_replay(plan, node, historical=found.historical)
+        node.marks[place.journal_id] = place.last
+        node.journal_id = place.journal_id
+        node.ack_wanted = node.progress = True
+        plan.marks[node.id, place.journal_id] = place.last
+        plan.records += 1
+
+    def _take(
+        self, plan: Plan, event: Event, node: NodeState, *, state: DeviceState, found: Readings, now_ms: int
+    ) -> None:
+        device_id = state.row.id
+        for one in found.measured:
+            plan.samples.append(
+                Sample(device_id=device_id, point=one.point, at_ms=one.at_ms, value=one.value, quality=one.quality)
+            )
+            plan.last[device_id, one.point] = LastValue(
+                device_id=device_id,
+                point=one.point,
+                value=one.value,
+                quality=one.quality,
+                at_ms=one.at_ms,
+                received_ms=now_ms,
+            )
+        for bad in found.rejected:
+            self._quarantine(plan.quarantine, event, kind="type", reason=bad.reason, metric=bad.metric, node_id=node.id)
+        plan.out_of_range += found.out_of_range
+        if found.measured and not found.historical:
+            newest = max(one.at_ms for one in found.measured)
+            plan.newest_live_ms = newest if plan.newest_live_ms is None else max(newest, plan.newest_live_ms)
+        if state.watched is not None and state.watched.by_point and found.measured:
+            work = plan.work.get(device_id)
+            if work is None:
+                work = plan.work[device_id] = DeviceWork(watched=state.watched, values=state.values)
+            values = {
+                one.point: PointValue(value=one.value, quality=one.quality, at_ms=one.at_ms) for one in found.measured
+            }
+            work.steps.append(Step(values=values, historical=found.historical))
+
+    def _outcome(self, plan: Plan, event: Event, node: NodeState, metrics: tuple[Metric, ...]) -> None:
+        named = {metric.name: metric.value for metric in metrics}
+        outcome, command_id = named.get(COMMAND_OUTCOME), named.get(COMMAND_ID)
+        if outcome is None:
+            return
+        if outcome not in _OUTCOMES or not isinstance(command_id, str):
+            reason = f"{outcome!r:.60} is no outcome of a command"
+            self._quarantine(
+                plan.quarantine, event, kind="outcome", reason=reason, metric=COMMAND_OUTCOME, node_id=node.id
+            )
+            return
+        plan.outcomes.append((command_id, str(outcome), str(named.get(COMMAND_DETAIL) or "")))
+
+    @staticmethod
+    def _token(plan: Plan, node: NodeState, metrics: tuple[Metric, ...]) -> None:
+        """Keep a command token. A whole token period without replayed records also means that a replay has ended."""
+        token = next((metric.value for metric in metrics if metric.name == COMMAND_TOKEN), None)
+        if not isinstance(token, str):
+            return
+        plan.tokens[node.id] = token[:64]
+        if node.behind is not False and not node.replayed:
+            plan.caught_up.add(node.id)
+            node.behind = False
+        node.replayed = False
+
+    @staticmethod
+    def _follow_replay(plan: Plan, node: NodeState, *, historical: bool) -> None:
+        if historical:
+            node.behind = node.replayed = True
+            plan.caught_up.discard(node.id)
+        elif node.behind is not False:
+            plan.caught_up.add(node.id)
+            node.behind = False
+
+    async def _foreign(
+        self,
+        plan: Plan,
+        event: Event,
+        node: NodeState,
+        *,
+        device: str,
+        metrics: tuple[Metric, ...],
+        now_ms: int,
+    ) -> None:
+        state = await self._device(node, device)
+        if state is None:
+            self._tracking.want_rebirth(node.key)
+            return
+        found = readings(metrics, state.profile, now_ms)
+        self._take(plan, event, node, state=state, found=found, now_ms=now_ms)
+        self._metrics.foreign.inc()
+
+    def _stranger(self, plan: Plan, event: Event, key: NodeKey, now_ms: int) -> None:
+        """Refuse data of a node that belongs to no community, and ask now and then whether it does by now."""
+        reason = f"the node {key} belongs to no community"
+        self._quarantine(plan.quarantine, event, kind="community", reason=reason, metric=None, node_id=None)
+        since = self._tracking.strangers.setdefault(key, now_ms)
+        if now_ms - since >= STRANGER_PATIENCE_MS:
+            self._tracking.strangers[key] = now_ms
+            self._tracking.want_rebirth(key)
+
+    async def _node(self, key: NodeKey) -> NodeState | None:
+        node = self._tracking.nodes.get(key)
+        if node is not None or key in self._tracking.strangers:
+            return node
+        async with reading(self._engine) as conn:
+            node = await load_node(conn, key, self._tracking.births)
+        if node is not None:
+            self._tracking.nodes[key] = node
+        return node
+
+    async def _device(self, node: NodeState, name: str) -> DeviceState | None:
+        state = node.devices.get(name)
+        if state is None:
+            async with reading(self._engine) as conn:
+                state = await load_device(conn, node, name)
+            if state is not None:
+                node.devices[name] = state
+        return state
+
+    async def _mark(self, node: NodeState, journal_id: str) -> int:
+        mark = node.marks.get(journal_id)
+        if mark is None:
+            async with reading(self._engine) as conn:
+                mark = await repository.watermark(conn, node.id, journal_id)
+            if mark is None:
+                mark = node.first - 1 if journal_id == node.journal_id else 0
+            node.marks[journal_id] = mark
+        return mark
+
+
+_OUTCOMES = frozenset(outcome.value for outcome in Outcome)

@@ -1,0 +1,198 @@
+"""All SQL of journals, gaps and quarantine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import RowMapping, func, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cloud.access.domain import Visible
+from cloud.access.repository import visible_clause
+from cloud.assets.tables import community, node
+from cloud.ingest.tables import journal, journal_gap, quarantine
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NodeRow:
+    """A node as ingest needs it."""
+
+    id: int
+    group: str
+    name: str
+    foreign: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QuarantineRow:
+    """Something that could not be read."""
+
+    node_id: int | None
+    topic: str
+    payload: bytes
+    metric: str | None
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GapRow:
+    """Offsets that will never come."""
+
+    node_id: int
+    journal_id: str
+    first: int
+    last: int
+    reason: str
+
+
+async def find_node(conn: AsyncConnection, group: str, name: str) -> NodeRow | None:
+    """Find a node by its Sparkplug names."""
+    query = (
+        select(node.c.id, node.c.foreign_node)
+        .join(community, community.c.id == node.c.community_id)
+        .where(community.c.code == group, node.c.name == name)
+    )
+    row = (await conn.execute(query)).first()
+    return NodeRow(id=row.id, group=group, name=name, foreign=row.foreign_node) if row is not None else None
+
+
+async def online_nodes(conn: AsyncConnection) -> list[NodeRow]:
+    """List the nodes that are thought to be online."""
+    query = (
+        select(node.c.id, node.c.name, node.c.foreign_node, community.c.code)
+        .join(community, community.c.id == node.c.community_id)
+        .where(node.c.online)
+        .order_by(node.c.id)
+    )
+    rows = await conn.execute(query)
+    return [NodeRow(id=row.id, group=row.code, name=row.name, foreign=row.foreign_node) for row in rows]
+
+
+async def watermark(conn: AsyncConnection, node_id: int, journal_id: str) -> int | None:
+    """Give the last committed offset of a journal; None when the journal was never seen."""
+    query = select(journal.c.watermark).where(journal.c.node_id == node_id, journal.c.journal_id == journal_id)
+    found: int | None = await conn.scalar(query)
+    return found
+
+
+async def put_watermarks(conn: AsyncConnection, rows: Sequence[tuple[int, str, int]], now_ms: int) -> None:
+    """Store (node id, journal id, watermark)."""
+    if not rows:
+        return
+    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
+    query = dialect.insert(journal)
+    upsert = query.on_conflict_do_update(
+        index_elements=[journal.c.node_id, journal.c.journal_id],
+        set_={"watermark": query.excluded.watermark, "updated_ms": query.excluded.updated_ms},
+    )
+    values = [
+        {"node_id": node_id, "journal_id": journal_id, "watermark": offset, "updated_ms": now_ms}
+        for node_id, journal_id, offset in rows
+    ]
+    await conn.execute(upsert, values)
+
+
+async def add_gaps(conn: AsyncConnection, rows: Sequence[GapRow], now_ms: int) -> None:
+    """Store gaps."""
+    if not rows:
+        return
+    await conn.execute(
+        insert(journal_gap),
+        [
+            {
+                "node_id": row.node_id,
+                "journal_id": row.journal_id,
+                "first_offset": row.first,
+                "last_offset": row.last,
+                "reason": row.reason,
+                "found_ms": now_ms,
+            }
+            for row in rows
+        ],
+    )
+
+
+async def add_quarantine(conn: AsyncConnection, rows: Sequence[QuarantineRow], now_ms: int) -> None:
+    """Store what could not be read."""
+    if not rows:
+        return
+    await conn.execute(
+        insert(quarantine),
+        [
+            {
+                "received_ms": now_ms,
+                "node_id": row.node_id,
+                "topic": row.topic[:1000],
+                "payload": row.payload,
+                "metric": row.metric[:200] if row.metric is not None else None,
+                "reason": row.reason[:1000],
+            }
+            for row in rows
+        ],
+    )
+
+
+async def list_quarantine(
+    conn: AsyncConnection, visible: Visible, *, before_id: int | None, limit: int
+) -> list[RowMapping]:
+    """List what lies in quarantine and comes from nodes that somebody sees, newest first.
+
+    What belongs to no node is for those who see some whole community.
+    """
+    mine = visible_clause(node, visible)
+    if visible.everything or visible.communities:
+        mine = mine | quarantine.c.node_id.is_(None)
+    query = (
+        select(
+            quarantine.c.id,
+            quarantine.c.received_ms,
+            quarantine.c.topic,
+            quarantine.c.metric,
+            quarantine.c.reason,
+            quarantine.c.payload,
+            node.c.name.label("node"),
+            community.c.code.label("community"),
+        )
+        .select_from(
+            quarantine.outerjoin(node, node.c.id == quarantine.c.node_id).outerjoin(
+                community, community.c.id == node.c.community_id
+            )
+        )
+        .where(mine)
+        .order_by(quarantine.c.id.desc())
+        .limit(limit)
+    )
+    if before_id is not None:
+        query = query.where(quarantine.c.id < before_id)
+    return list((await conn.execute(query)).mappings())
+
+
+async def count_quarantine(conn: AsyncConnection) -> int:
+    """Count everything in quarantine."""
+    return int((await conn.execute(select(func.count()).select_from(quarantine))).scalar_one())
+
+
+async def list_journals(conn: AsyncConnection, visible: Visible) -> list[dict[str, Any]]:
+    """List the journals of nodes that somebody sees, each with its gaps."""
+    joined = journal.join(node, node.c.id == journal.c.node_id).join(community, community.c.id == node.c.community_id)
+    query = (
+        select(journal, node.c.name.label("node"), node.c.online, community.c.code.label("community"))
+        .select_from(joined)
+        .where(visible_clause(node, visible))
+        .order_by(journal.c.node_id, journal.c.updated_ms.desc())
+    )
+    journals = list((await conn.execute(query)).mappings())
+    gaps: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    ids = {row["node_id"] for row in journals}
+    found = await conn.execute(
+        select(journal_gap).where(journal_gap.c.node_id.in_(ids)).order_by(journal_gap.c.first_offset)
+    )
+    for row in found.mappings():
+        gap = {name: row[name] for name in ("first_offset", "last_offset", "reason", "found_ms")}
+        gaps.setdefault((row["node_id"], row["journal_id"]), []).append(gap)
+    names = ("node_id", "node", "community", "online", "journal_id", "watermark", "updated_ms")
+    return [
+        {**{name: row[name] for name in names}, "gaps": gaps.get((row["node_id"], row["journal_id"]), [])}
+        for row in journals
+    ]

@@ -1,0 +1,222 @@
+"""What ingest does with a batch of messages: read, store, acknowledge. The rules stand in docs/CONTRACT.md.
+
+Telemetry is written first, then one SQL transaction, then the acknowledgement goes out. While a store does not work,
+the batch is tried again and nothing is acknowledged; the edges keep what is theirs.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from itertools import groupby
+
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from cloud.alarms import engine as alarms
+from cloud.assets import service as assets
+from cloud.ingest import repository
+from cloud.ingest.domain import Limiter
+from cloud.ingest.memory import Event, Incoming, Plan
+from cloud.ingest.metrics import IngestMetrics
+from cloud.ingest.planning import Planner
+from cloud.ingest.repository import QuarantineRow
+from cloud.ingest.states import StateKeeper, is_state
+from cloud.ingest.tracking import Tracking
+from cloud.platform.clock import Clock
+from cloud.platform.database import transaction
+from cloud.platform.errors import Unavailable
+from cloud.telemetry.api import TelemetryStore
+from runtime.health import Check, Status
+from runtime.lifecycle import Backoff
+from runtime.logs import get_log
+from wire.events import RebirthNeeded
+from wire.host import Host
+from wire.payload import Message
+
+TRANSIENT = (Unavailable, OperationalError, InterfaceError, PoolTimeout, OSError)
+"""What passes by itself: a full disk, a locked file, a database that restarts."""
+
+_TICK = Incoming(topic="", payload=b"", at_ms=0)
+
+
+class Ingest:
+    """The one writer of what edges report. Not for use by two tasks at once."""
+
+    def __init__(
+        self,
+        *,
+        engine: AsyncEngine,
+        telemetry: TelemetryStore,
+        host: Host,
+        clock: Clock,
+        metrics: IngestMetrics,
+        backoff: Backoff,
+    ) -> None:
+        self._engine = engine
+        self._telemetry = telemetry
+        self._host = host
+        self._clock = clock
+        self._metrics = metrics
+        self._backoff = backoff
+        self._limiter = Limiter()
+        self._tracking = Tracking(host=host, metrics=metrics)
+        self._planner = Planner(engine=engine, tracking=self._tracking, quarantine=self._quarantine, metrics=metrics)
+        self._states = StateKeeper(tracking=self._tracking, quarantine=self._quarantine, metrics=metrics)
+        self._trouble = ""
+        self._log = get_log("cloud.ingest")
+
+    def health(self) -> Check:
+        """Whether the stores take what is given to them."""
+        if self._trouble:
+            return Check(status=Status.DOWN, detail=f"nothing is stored or acknowledged: {self._trouble}")
+        waiting = len(self._tracking.births.waiting)
+        if waiting:
+            return Check(status=Status.DEGRADED, detail=f"{waiting} devices wait for their profile")
+        return Check(status=Status.OK)
+
+    def disconnected(self) -> None:
+        """Forget what births told: the broker keeps nothing for us, so every node must be born again."""
+        self._tracking.disconnected()
+
+    def ask_rebirth(self, told: RebirthNeeded) -> None:
+        """Ask a node for its births with the next messages, at most once in 5 s."""
+        self._tracking.want_rebirth(told.node)
+
+    async def process(self, messages: Sequence[Incoming]) -> list[Message]:
+        """Store everything that follows from a batch (which may be empty); give what is to be published.
+
+        Returns only when it is stored; CancelledError leaves everything unacknowledged.
+        """
+        started = time.perf_counter()
+        now_ms = self._clock()
+        events = [
+            Event(told=told, source=message)
+            for message in messages
+            for told in self._host.receive(message.topic, message.payload, message.at_ms)
+        ]
+        events.extend(Event(told=told, source=_TICK) for told in self._host.tick(now_ms))
+        if messages:
+            self._metrics.messages.inc(len(messages))
+        for keeps_state, run in groupby(events, key=lambda event: is_state(event.told)):
+            await self._settle(list(run), keeps_state=keeps_state)
+        if messages:
+            self._metrics.batch.observe(time.perf_counter() - started)
+        return self._tracking.outgoing(self._clock())
+
+    async def _settle(self, run: list[Event], *, keeps_state: bool) -> None:
+        """Apply events until it has worked. What can never work is set apart, so that it holds up nothing else."""
+        while True:
+            try:
+                await (self._apply_state(run) if keeps_state else self._apply_data(run))
+            except TRANSIENT as error:
+                self._tracking.forget_nodes()
+                self._limiter = Limiter()  # what it admitted was not stored
+                self._metrics.failures.inc()
+                self._trouble = str(error).splitlines()[0]
+                pause = self._backoff.next_pause()
+                self._log.warning("cannot store, trying again", error=self._trouble, pause_s=pause.total_seconds())
+                await asyncio.sleep(pause.total_seconds())
+            except Exception as error:  # noqa: BLE001 - a fault of ours in one event must not stop its neighbours
+                self._tracking.forget_nodes()
+                self._log.exception("cannot process", events=len(run))
+                if len(run) > 1:
+                    for event in run:
+                        await self._settle([event], keeps_state=keeps_state)
+                    return
+                await self._set_apart(run[0], error)
+                return
+            else:
+                self._trouble = ""
+                self._backoff.reset()
+                return
+
+    async def _apply_state(self, run: list[Event]) -> None:
+        started = time.perf_counter()
+        now_ms = self._clock()
+        rows: list[QuarantineRow] = []
+        waiting = dict(self._tracking.births.waiting)
+        try:
+            async with transaction(self._engine) as conn:
+                readings = await self._states.apply(conn, run, rows, now_ms)
+                await repository.add_quarantine(conn, rows, now_ms)
+        except BaseException:
+            self._tracking.births.waiting = waiting  # a profile that was not stored is still missing
+            raise
+        self._metrics.commit.observe(time.perf_counter() - started)
+        if readings:
+            await self._apply_data(readings)
+
+    async def _apply_data(self, run: list[Event]) -> None:
+        now_ms = self._clock()
+        plan = await self._planner.plan(run, now_ms)
+        if plan.samples:
+            started = time.perf_counter()
+            await self._telemetry.write(plan.samples)
+            self._metrics.telemetry.observe(time.perf_counter() - started)
+        if not plan.is_empty:
+            started = time.perf_counter()
+            await self._commit(plan, now_ms)
+            self._metrics.commit.observe(time.perf_counter() - started)
+        self._count(plan, now_ms)
+
+    async def _commit(self, plan: Plan, now_ms: int) -> None:
+        marks = [(node_id, journal_id, offset) for (node_id, journal_id), offset in plan.marks.items()]
+        async with transaction(self._engine) as conn:
+            await assets.put_last_values(conn, list(plan.last.values()))
+            changes = await alarms.evaluate(conn, list(plan.work.values()), now_ms=now_ms)
+            for node_id in plan.caught_up:
+                await alarms.caught_up(conn, node_id, now_ms)
+            for command_id, outcome, detail in plan.outcomes:
+                await assets.command_outcome(conn, command_id, outcome, detail, now_ms)
+            for node_id, token in plan.tokens.items():
+                await assets.token_seen(conn, node_id=node_id, token=token, now_ms=now_ms)
+            await assets.nodes_seen(conn, plan.seen)
+            await repository.add_gaps(conn, plan.gaps, now_ms)
+            await repository.add_quarantine(conn, plan.quarantine, now_ms)
+            await repository.put_watermarks(conn, marks, now_ms)
+        self._metrics.alarms.inc(changes)
+
+    def _count(self, plan: Plan, now_ms: int) -> None:
+        metrics = self._metrics
+        metrics.records.inc(plan.records)
+        metrics.samples.inc(len(plan.samples))
+        metrics.out_of_range.inc(plan.out_of_range)
+        metrics.gaps.inc(sum(gap.last - gap.first + 1 for gap in plan.gaps))
+        if plan.newest_live_ms is not None:
+            metrics.lag.set(max(now_ms - plan.newest_live_ms, 0) / 1000)
+
+    def _quarantine(
+        self,
+        rows: list[QuarantineRow],
+        event: Event,
+        *,
+        kind: str,
+        reason: str,
+        metric: str | None,
+        node_id: int | None,
+    ) -> None:
+        """Keep what could not be read, unless the same fault has filled its share of this minute."""
+        self._metrics.quarantined.labels(kind).inc()
+        source = event.source
+        if not self._limiter.admits(source.topic, reason, self._clock()):
+            self._metrics.suppressed.inc()
+            return
+        rows.append(
+            QuarantineRow(node_id=node_id, topic=source.topic, payload=source.payload, metric=metric, reason=reason)
+        )
+
+    async def _set_apart(self, event: Event, error: Exception) -> None:
+        rows: list[QuarantineRow] = []
+        reason = f"could not be processed: {type(error).__name__}: {error}"
+        self._quarantine(rows, event, kind="failed", reason=reason, metric=None, node_id=None)
+        try:
+            async with transaction(self._engine) as conn:
+                await repository.add_quarantine(conn, rows, self._clock())
+        except TRANSIENT as again:
+            self._log.warning("cannot quarantine", error=str(again))
+
+
+def incoming(topic: str, payload: object, at_ms: int) -> Incoming:
+    """Make an Incoming of what an MQTT client delivers."""
+    return Incoming(topic=topic, payload=payload if isinstance(payload, bytes) else b"", at_ms=at_ms)

@@ -1,0 +1,251 @@
+"""What births and deaths change: nodes, devices, profiles, and where a journal stands."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cloud.alarms import engine as alarms
+from cloud.assets import service as assets
+from cloud.assets.service import UnknownCommunity
+from cloud.ingest import repository
+from cloud.ingest.domain import declaration
+from cloud.ingest.memory import Event, NodeState, device_state, load_node
+from cloud.ingest.metrics import IngestMetrics
+from cloud.ingest.repository import GapRow, QuarantineRow
+from cloud.ingest.tracking import Tracking
+from cloud.platform.errors import Invalid
+from runtime.logs import get_log
+from wire.contract import (
+    AGENT_CONFIG_REVISION,
+    AGENT_VERSION,
+    JOURNAL_FIRST,
+    JOURNAL_ID,
+    JOURNAL_OFFSET,
+    PROFILE_DOCUMENT,
+)
+from wire.events import DeviceBorn, DeviceData, DeviceDied, HostEvent, NodeBorn, NodeData, NodeDied
+from wire.topic import NodeKey
+
+FOREIGN_KIND = "device"
+
+
+class Quarantine(Protocol):
+    """Keeps what could not be read; adds to `rows` what is to be stored."""
+
+    def __call__(
+        self,
+        rows: list[QuarantineRow],
+        event: Event,
+        *,
+        kind: str,
+        reason: str,
+        metric: str | None,
+        node_id: int | None,
+    ) -> None:
+        """Take one fault of one event."""
+        ...
+
+
+def is_state(told: HostEvent) -> bool:
+    """Whether an event is about who is there, and not about readings."""
+    if isinstance(told, NodeData):
+        return any(metric.name == PROFILE_DOCUMENT and metric.value is not None for metric in told.metrics)
+    return isinstance(told, NodeBorn | DeviceBorn | DeviceDied | NodeDied)
+
+
+class StateKeeper:
+    """Applies births and deaths inside a transaction."""
+
+    def __init__(self, *, tracking: Tracking, quarantine: Quarantine, metrics: IngestMetrics) -> None:
+        self._tracking = tracking
+        self._quarantine = quarantine
+        self._metrics = metrics
+        self._log = get_log("cloud.ingest")
+
+    async def apply(
+        self, conn: AsyncConnection, run: list[Event], rows: list[QuarantineRow], now_ms: int
+    ) -> list[Event]:
+        """Apply a run of events; what cannot be read goes to `rows`. Gives readings that foreign births contain."""
+        readings: list[Event] = []
+        for event in run:
+            match event.told:
+                case NodeBorn() as born:
+                    await self._node_born(conn, born, event, rows, now_ms)
+                case DeviceBorn() as born:
+                    self._tracking.births.devices[born.node, born.device] = born
+                    if await self._device_born(conn, born, event, rows, now_ms):
+                        readings.extend(self._foreign_readings(born, event))
+                case DeviceDied() as died:
+                    await self._device_died(conn, died, now_ms)
+                case NodeDied() as died:
+                    await self._node_died(conn, died.node, now_ms)
+                case NodeData() as data:
+                    await self._profile(conn, data, event, rows, now_ms)
+                case _:
+                    pass
+        return readings
+
+    async def _node(self, conn: AsyncConnection, key: NodeKey) -> NodeState | None:
+        node = self._tracking.nodes.get(key)
+        if node is None:
+            node = await load_node(conn, key, self._tracking.births)
+            if node is not None:
+                self._tracking.nodes[key] = node
+        return node
+
+    async def _node_born(
+        self, conn: AsyncConnection, born: NodeBorn, event: Event, rows: list[QuarantineRow], now_ms: int
+    ) -> None:
+        key, tracking = born.node, self._tracking
+        named = {metric.name: metric.value for metric in born.metrics}
+        tracking.births.forget(key)
+        tracking.nodes.pop(key, None)
+        journal_id, first = named.get(JOURNAL_ID), named.get(JOURNAL_FIRST)
+        mine = isinstance(journal_id, str) and bool(journal_id)
+        try:
+            node_id = await assets.node_born(
+                conn,
+                group=key.group,
+                node=key.node,
+                version=str(named.get(AGENT_VERSION) or ""),
+                config_revision=str(named.get(AGENT_CONFIG_REVISION) or ""),
+                foreign=not mine,
+                now_ms=now_ms,
+            )
+        except UnknownCommunity as error:
+            tracking.strangers[key] = now_ms
+            self._quarantine(rows, event, kind="community", reason=error.message, metric=None, node_id=None)
+            return
+        tracking.strangers.pop(key, None)
+        node = NodeState(id=node_id, key=key, foreign=not mine, seen_ms=now_ms)
+        tracking.nodes[key] = node
+        if not isinstance(journal_id, str) or not mine:
+            return
+        node.journal_id = journal_id
+        node.first = max(first, 1) if isinstance(first, int) else 1
+        tracking.births.journals[key] = (journal_id, node.first)
+        await self._place_journal(conn, node, journal_id, named.get(JOURNAL_OFFSET), now_ms)
+
+    async def _place_journal(
+        self, conn: AsyncConnection, node: NodeState, journal_id: str, last: object, now_ms: int
+    ) -> None:
+        """Find where to go on in a journal; what it no longer holds is a gap that people can see."""
+        mark = await repository.watermark(conn, node.id, journal_id)
+        if mark is None:
+            mark = node.first - 1
+            await repository.put_watermarks(conn, [(node.id, journal_id, mark)], now_ms)
+        elif node.first > mark + 1:
+            gap = GapRow(
+                node_id=node.id,
+                journal_id=journal_id,
+                first=mark + 1,
+                last=node.first - 1,
+                reason="the journal no longer holds these records",
+            )
+            await repository.add_gaps(conn, [gap], now_ms)
+            self._metrics.gaps.inc(gap.last - gap.first + 1)
+            mark = node.first - 1
+            await repository.put_watermarks(conn, [(node.id, journal_id, mark)], now_ms)
+        elif isinstance(last, int) and 0 < last < mark:
+            self._log.error(
+                "the journal is older than what was received from it: an agent was restored from a copy",
+                node=str(node.key),
+                journal=journal_id,
+                last=last,
+                watermark=mark,
+            )
+        node.marks[journal_id] = mark
+        # The edge may have missed the last acknowledgement; it then need not send again what is here.
+        node.ack_wanted = mark > 0
+
+    async def _device_born(
+        self, conn: AsyncConnection, born: DeviceBorn, event: Event, rows: list[QuarantineRow], now_ms: int
+    ) -> bool:
+        """Take a device's birth, or let it wait for its profile; whether the device is there now."""
+        place = (born.node, born.device)
+        node = None if born.node in self._tracking.strangers else await self._node(conn, born.node)
+        if node is None:
+            reason = f"the node {born.node} belongs to no community"
+            self._quarantine(rows, event, kind="community", reason=reason, metric=None, node_id=None)
+            return False
+        said = declaration(born.device, born.metrics)
+        if said.profile_hash is not None and not await assets.knows_profile(conn, said.profile_hash):
+            self._tracking.births.waiting[place] = said.profile_hash
+            node.devices.pop(born.device, None)
+            return False
+        self._tracking.births.waiting.pop(place, None)
+        profile = await assets.load_profile(conn, said.profile_hash) if said.profile_hash is not None else None
+        row = await assets.device_born(
+            conn,
+            node_id=node.id,
+            name=born.device,
+            profile_hash=said.profile_hash,
+            overrides=said.overrides,
+            label=said.label,
+            place=said.place,
+            kind=profile.kind if profile is not None else FOREIGN_KIND,
+            now_ms=now_ms,
+        )
+        state = await device_state(conn, row)
+        node.devices[born.device] = state
+        if state.watched is not None:
+            await alarms.retire(conn, state.watched, at_ms=now_ms)
+        return True
+
+    def _foreign_readings(self, born: DeviceBorn, event: Event) -> list[Event]:
+        """Take the values of a foreign node's birth as readings; ours have them in the journal."""
+        node = self._tracking.nodes.get(born.node)
+        if node is None or not node.foreign:
+            return []
+        data = DeviceData(node=born.node, device=born.device, timestamp_ms=born.timestamp_ms, metrics=born.metrics)
+        return [Event(told=data, source=event.source)]
+
+    async def _device_died(self, conn: AsyncConnection, died: DeviceDied, now_ms: int) -> None:
+        place = (died.node, died.device)
+        self._tracking.births.devices.pop(place, None)
+        self._tracking.births.waiting.pop(place, None)
+        node = await self._node(conn, died.node)
+        if node is None:
+            return
+        node.devices.pop(died.device, None)
+        row = await assets.find_device(conn, node_id=node.id, name=died.device)
+        if row is not None:
+            await assets.device_died(conn, device_id=row.id, now_ms=now_ms)
+
+    async def _node_died(self, conn: AsyncConnection, key: NodeKey, now_ms: int) -> None:
+        node = await self._node(conn, key)
+        self._tracking.births.forget(key)
+        self._tracking.nodes.pop(key, None)
+        self._tracking.strangers.pop(key, None)
+        if node is not None:
+            await assets.node_died(conn, node_id=node.id, now_ms=now_ms)
+
+    async def _profile(
+        self, conn: AsyncConnection, data: NodeData, event: Event, rows: list[QuarantineRow], now_ms: int
+    ) -> None:
+        node = await self._node(conn, data.node)
+        refuse = self._refusal(rows, event, node)
+        document = next((metric.value for metric in data.metrics if metric.name == PROFILE_DOCUMENT), None)
+        births = self._tracking.births
+        try:
+            profile = await assets.store_profile(conn, str(document), now_ms)
+        except Invalid as error:
+            refuse(f"{error.message}: {error.details}")
+            return
+        waiting = [place for place, profile_hash in births.waiting.items() if profile_hash == profile.hash]
+        if not waiting:
+            refuse(f"nobody asked for the profile {profile.hash} ({profile.name} {profile.version})")
+            return
+        for place in waiting:
+            born = births.devices.get(place)
+            if born is not None:
+                await self._device_born(conn, born, event, rows, now_ms)
+
+    def _refusal(self, rows: list[QuarantineRow], event: Event, node: NodeState | None) -> Callable[[str], None]:
+        node_id = node.id if node is not None else None
+
+        def refuse(reason: str) -> None:
+            self._quarantine(rows, event, kind="profile", reason=reason, metric=PROFILE_DOCUMENT, node_id=node_id)
+
+        return refuse

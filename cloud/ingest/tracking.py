@@ -1,0 +1,87 @@
+"""What ingest knows of nodes, and what it still has to tell them: acknowledgements, rebirth and profile requests."""
+
+from dataclasses import dataclass, field
+
+from cloud.ingest.memory import Births, NodeState
+from cloud.ingest.metrics import IngestMetrics
+from wire.contract import JOURNAL_ACK, PROFILE_REQUEST, JournalPosition
+from wire.errors import WireError
+from wire.host import Host, rebirth_request
+from wire.payload import Message, Metric
+from wire.topic import NodeKey
+
+ACK_EVERY_MS = 100
+ACK_REPEAT_EVERY_MS = 500
+ASK_EVERY_MS = 5_000
+
+
+@dataclass(kw_only=True, slots=True)
+class Tracking:
+    """The memory of one ingest process. `strangers` are nodes whose group is no community, and since when."""
+
+    host: Host
+    metrics: IngestMetrics
+    nodes: dict[NodeKey, NodeState] = field(default_factory=dict)
+    births: Births = field(default_factory=Births)
+    strangers: dict[NodeKey, int] = field(default_factory=dict)
+    _rebirths: set[NodeKey] = field(default_factory=set)
+    _asked: dict[tuple[NodeKey, str], int] = field(default_factory=dict)
+
+    def forget_nodes(self) -> None:
+        """Drop what came from the database, because a failed transaction may have left it ahead."""
+        self.nodes.clear()
+
+    def disconnected(self) -> None:
+        """Drop everything that a rebirth will tell again."""
+        for key in {*self.nodes, *self.births.journals, *(place[0] for place in self.births.devices)}:
+            self.host.forget(key)
+            self.births.forget(key)
+        self.nodes.clear()
+        self.strangers.clear()
+        self._asked.clear()
+
+    def want_rebirth(self, key: NodeKey) -> None:
+        """Ask a node for its births when it is time."""
+        self._rebirths.add(key)
+
+    def outgoing(self, now_ms: int) -> list[Message]:
+        """Give what is to be published now."""
+        messages: list[Message] = []
+        for key in self._rebirths:
+            if self._may_ask(key, "rebirth", now_ms):
+                messages.append(rebirth_request(key, now_ms))
+                self.metrics.rebirths.inc()
+        self._rebirths.clear()
+        for (key, _), profile_hash in self.births.waiting.items():
+            if self._may_ask(key, profile_hash, now_ms):
+                messages.extend(self._command(key, PROFILE_REQUEST, profile_hash, now_ms))
+        for node in self.nodes.values():
+            if node.ack_wanted:
+                messages.extend(self._ack(node, now_ms))
+        return messages
+
+    def _ack(self, node: NodeState, now_ms: int) -> list[Message]:
+        pause_ms = ACK_EVERY_MS if node.progress else ACK_REPEAT_EVERY_MS
+        if now_ms - node.acked_ms < pause_ms and now_ms >= node.acked_ms:
+            return []
+        node.ack_wanted = node.progress = False
+        journal_id = node.journal_id
+        mark = node.marks.get(journal_id) if journal_id is not None else None
+        if journal_id is None or mark is None:
+            return []
+        node.acked_ms = now_ms
+        self.metrics.acks.inc()
+        return self._command(node.key, JOURNAL_ACK, str(JournalPosition(journal_id=journal_id, offset=mark)), now_ms)
+
+    def _command(self, key: NodeKey, name: str, value: str, now_ms: int) -> list[Message]:
+        try:
+            return [self.host.command(key, None, [Metric(name=name, value=value)], now_ms)]
+        except WireError:
+            return []  # it is not born at the moment, or does not declare this: it will come again by itself
+
+    def _may_ask(self, key: NodeKey, what: str, now_ms: int) -> bool:
+        last = self._asked.get((key, what))
+        if last is not None and 0 <= now_ms - last < ASK_EVERY_MS:
+            return False
+        self._asked[key, what] = now_ms
+        return True
