@@ -5,6 +5,7 @@ Requests: {"do": "status"}, {"do": "values", "device"}, {"do": "fault", "device"
 """
 
 import asyncio
+import fcntl
 import json
 import os
 import socket
@@ -42,11 +43,27 @@ def socket_file(data: Path, line: str) -> Path:
     return data / f"{line}.sock"
 
 
+@contextmanager
+def hold_line(data: Path, line: str) -> Iterator[None]:
+    """Be the one process that plays this line in this folder; the kernel lets go when the process dies.
+
+    LineUnavailable when another one does.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / f"{line}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            why = f"line {line!r} already runs in {data}; stop it first, or use another --data"
+            raise LineUnavailable(why) from error
+        yield
+
+
 @asynccontextmanager
 async def serve_control(stations: Stations, *, data: Path, line: str, endpoint: str) -> AsyncIterator[None]:
-    """Listen on the line's socket in an existing folder; a file that a dead process left is replaced.
+    """Listen on the line's socket, for whoever holds the line; a file that a dead process left is replaced.
 
-    LineUnavailable when a living simulator holds it, or it cannot be made.
+    LineUnavailable when it cannot be made.
     """
     file = socket_file(data, line)
 
@@ -58,8 +75,6 @@ async def serve_control(stations: Stations, *, data: Path, line: str, endpoint: 
             await writer.drain()
         writer.close()
 
-    if await asyncio.to_thread(_lives, file):
-        raise LineUnavailable(f"line {line!r} already runs in {data}; stop it first, or use another --data")
     _remove(file)
     try:
         with _short(file) as path:
@@ -153,18 +168,6 @@ def _describe(stations: Stations) -> dict[str, Any]:
 def _remove(file: Path) -> None:
     with suppress(OSError):
         file.unlink()
-
-
-def _lives(file: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as connection, _short(file) as path:
-        connection.settimeout(_PATIENCE_S)
-        try:
-            connection.connect(path)
-        except (ConnectionRefusedError, FileNotFoundError):
-            return False
-        except OSError:  # somebody listens, but is too busy to take the connection
-            return True
-    return True
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from random import Random
 
 from runtime.lifecycle import every
 from runtime.logs import get_log
-from simulators.control import serve_control
+from simulators.control import hold_line, serve_control
 from simulators.machines.registry import make_machine
 from simulators.modbus_server import serve_rtu, serve_tcp
 from simulators.scene import LoadedScene, RtuLine
@@ -24,6 +24,7 @@ async def run_line(loaded: LoadedScene, name: str, *, data: Path) -> None:
     """Run a line until cancelled. ConfigError for a line that the scene does not have; LineUnavailable."""
     line = loaded.line(name)
     async with AsyncExitStack() as stack:
+        stack.enter_context(hold_line(data, line.name))
         stations = Stations(
             [
                 Station(

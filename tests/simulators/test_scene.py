@@ -1,0 +1,87 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from runtime.config import ConfigError
+from simulators.scene import RtuLine, TcpLine, find_scene, load_scene, scenes
+
+BAD = Path(__file__).parent / "bad"
+
+# File to the key that is wrong, and a word of the remedy.
+MISTAKES = {
+    "bad.half-written.toml": ("", "complete or correct that line"),
+    "bad.schema.toml": ("schema", "use one of 1"),
+    "bad.misspelt-key.toml": ("lines.0.tcp.prot", "unknown key"),
+    "bad.protocol.toml": ("lines.0", "tcp"),
+    "bad.no-lines.toml": ("lines", "add `lines`"),
+    "bad.no-devices.toml": ("lines.0.rtu.devices", "at least 1 item"),
+    "bad.profile.toml": ("lines.0.devices.0.profile", "use one of"),
+    "bad.line-name-taken.toml": ("lines.1.name", "its own name"),
+    "bad.device-name-taken.toml": ("lines.1.devices.0.name", "its own name"),
+    "bad.unit-taken.toml": ("lines.0.devices.1.unit", "its own unit"),
+    "bad.unit-on-serial.toml": ("lines.0.devices.0.unit", "1 to 247"),
+    "bad.port-taken.toml": ("lines.1.port", "its own port"),
+    "bad.link-taken.toml": ("lines.1.link", "its own link"),
+    "bad.link-path.toml": ("lines.0.rtu.link", "../lift-line"),
+    "bad.step-device.toml": ("steps.0.device", "did you mean `pump-1`?"),
+    "bad.step-fault.toml": ("steps.0.fault", "did you mean `dry-run`?"),
+    "bad.step-without-fault.toml": ("steps.0.fault", "add `fault`"),
+    "bad.step-time.toml": ("steps.0.at", "500ms"),
+}
+
+
+def test_every_bad_file_is_tested() -> None:
+    assert {file.name for file in BAD.glob("*.toml")} == set(MISTAKES)
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_named_with_its_remedy(name: str) -> None:
+    key, words = MISTAKES[name]
+    with pytest.raises(ConfigError) as caught:
+        load_scene(BAD / name)
+    assert str(BAD / name) in str(caught.value)
+    assert words in str(caught.value)
+    assert key in [problem.key for problem in caught.value.problems]
+
+
+def test_scenes_that_come_with_linli_are_right() -> None:
+    assert "community" in scenes()
+    for name in scenes():
+        load_scene(find_scene(name))
+
+
+def test_the_community_has_pumps_on_tcp_and_lifts_on_a_serial_line() -> None:
+    loaded = load_scene(find_scene("community"))
+    pumps, lifts = loaded.line("pump-line"), loaded.line("lift-line")
+    assert isinstance(pumps, TcpLine)
+    assert isinstance(lifts, RtuLine)
+    assert [(device.name, device.unit) for device in pumps.devices] == [("pump-1", 1), ("pump-2", 2)]
+    assert [(device.name, device.unit) for device in lifts.devices] == [("lift-1", 1), ("lift-2", 2)]
+    assert set(loaded.profiles) == {"pump-1", "pump-2", "lift-1", "lift-2"}
+
+
+def test_steps_are_in_order_of_time() -> None:
+    loaded = load_scene(find_scene("troubles"))
+    assert [step.at for step in loaded.steps] == sorted(step.at for step in loaded.steps)
+    assert loaded.lasts == timedelta(seconds=100)
+
+
+def test_an_unknown_scene_or_line_names_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="community"):
+        find_scene("comunity")
+    with pytest.raises(ConfigError, match="lift-line"):
+        load_scene(find_scene("community")).line("no-line")
+
+
+def test_a_scene_may_bring_its_own_profile(tmp_path: Path) -> None:
+    from drivers.catalog import folders  # noqa: PLC0415 - only this test needs the files
+
+    source = (folders()["nice3000-elevator"] / "profile.toml").read_text(encoding="utf-8")
+    (tmp_path / "mine.toml").write_text(source, encoding="utf-8")
+    scene = tmp_path / "scene.toml"
+    scene.write_text(
+        'schema = 1\nlines = [{ name = "a", protocol = "tcp", port = 0,'
+        ' devices = [{ name = "lift-1", profile = "mine.toml", unit = 1 }] }]\n'
+    )
+    assert load_scene(scene).profiles["lift-1"].kind == "elevator"
