@@ -40,13 +40,16 @@ def id_column() -> Column[int]:
 
 
 def open_engine(url: str) -> AsyncEngine:
-    """Open the database at an SQLAlchemy URL (`sqlite+aiosqlite:///file` or `postgresql+asyncpg://…`)."""
+    """Open the database at an SQLAlchemy URL (`sqlite+aiosqlite:///file` or `postgresql+asyncpg://…`).
+
+    Errors never show parameters: among them are password hashes.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_async_engine(url, pool_pre_ping=True)
+        return create_async_engine(url, pool_pre_ping=True, hide_parameters=True)
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_async_engine(url, connect_args={"timeout": 30})
+    engine = create_async_engine(url, connect_args={"timeout": 30}, hide_parameters=True)
     event.listen(engine.sync_engine, "connect", _configure_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_immediate)
     return engine

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
+from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -31,7 +32,6 @@ from cloud.platform.security import Passwords
 from cloud.telemetry.embedded import EmbeddedTelemetry
 from cloud.web import create_app
 from drivers.profile import Label, Profile, load_profile
-from fastapi import FastAPI
 from runtime.health import Health
 
 NOW = 1_790_000_000_000
@@ -112,7 +112,7 @@ class Town:
         name: str = "pump-1",
         *,
         place: str = "Tower 1/Pump room",
-        profile: str = "booster-set",
+        profile: str = "grundfos-hydro-mpc",
         node: str = "edge-1",
     ) -> DeviceRow:
         """Let an agent and a device of `garden` be born, with a profile of the catalogue and a fresh command token."""

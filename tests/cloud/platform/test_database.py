@@ -18,11 +18,15 @@ async def _add(conn: AsyncConnection, name: str) -> None:
     await conn.execute(company.insert().values(name=name))
 
 
+async def _fail(engine: AsyncEngine, error: Exception) -> None:
+    async with transaction(engine) as conn:
+        await _add(conn, "lost")
+        raise error
+
+
 async def test_an_error_rolls_the_unit_of_work_back(engine: AsyncEngine) -> None:
     with pytest.raises(RuntimeError):
-        async with transaction(engine) as conn:
-            await _add(conn, "a")
-            raise RuntimeError
+        await _fail(engine, RuntimeError())
     assert await _count(engine) == 0
 
 
@@ -31,9 +35,7 @@ async def test_what_an_error_leaves_behind_survives_the_rollback(engine: AsyncEn
         await _add(conn, "remembered")
 
     with pytest.raises(Conflict):
-        async with transaction(engine) as conn:
-            await _add(conn, "lost")
-            raise Conflict("no", aftermath=remember)
+        await _fail(engine, Conflict("no", aftermath=remember))
     async with reading(engine) as conn:
         assert list(await conn.scalars(select(company.c.name))) == ["remembered"]
 
