@@ -1,0 +1,49 @@
+"""`linli demo`: the small community, with a browser or without."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_SHORTEST_S = 30
+
+
+def demo(
+    *,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Play the whole scene without a browser, and judge it.")
+    ] = False,
+    seconds: Annotated[int, typer.Option("--for", min=_SHORTEST_S, help="Headless: how long, after the births.")] = 60,
+    report: Annotated[Path | None, typer.Option(help="Headless: write the JSON report to this file.")] = None,
+    data: Annotated[Path, typer.Option(help="Where the demonstration keeps its things.")] = Path(".linli/demo"),
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="The port of the pages; 8080 if it is free.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show the log of this command too.")] = False,
+) -> None:
+    """Run a small community on this machine: simulated devices, an agent, a broker, and the service.
+
+    Ctrl-C ends everything; the next start goes on with the old data. Headless, the exit status is 0 only if every
+    expected thing happened.
+    """
+    from runtime.children import ChildFailed
+    from runtime.config import ConfigError
+    from runtime.lifecycle import run_process
+    from runtime.logs import configure_logs
+    from simulators.demo.layout import Layout
+    from simulators.demo.show import Choice, show
+    from simulators.demo.stack import DemoFailed
+    from simulators.runner import NotReady
+
+    configure_logs(process="demo", level="info" if verbose else "warning")
+    choice = Choice(layout=Layout(data=data.resolve()), headless=headless, seconds=seconds, report=report, port=port)
+    failures: list[BaseException] = []
+    try:
+        run_process(lambda stop: show(choice, stop), name="demo")
+    except* (ChildFailed, DemoFailed, NotReady, ConfigError, OSError) as group:
+        failures = list(group.exceptions)
+    for failure in failures:
+        print(f"the demonstration cannot go on: {failure}", file=sys.stderr)
+    if failures or not choice.success:
+        raise typer.Exit(1)

@@ -1,0 +1,117 @@
+"""Where the demonstration keeps its things, and on which ports its processes listen."""
+
+import secrets
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+COMMUNITY = "sunshine-garden"
+AGENT = "edge-1"
+LOGIN = "demo"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ports:
+    """TCP ports on the loopback interface."""
+
+    web: int
+    broker: int
+    pumps: int
+    agent: int
+    ingest: int
+    worker: int
+
+
+PREFERRED = Ports(web=8080, broker=18830, pumps=15020, agent=9101, ingest=9102, worker=9103)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layout:
+    """The folder of one demonstration. Everything that it writes lies in there."""
+
+    data: Path
+
+    @property
+    def site(self) -> Path:
+        """The agent's site file."""
+        return self.data / "site.toml"
+
+    @property
+    def cloud(self) -> Path:
+        """The service's configuration."""
+        return self.data / "cloud.toml"
+
+    @property
+    def provision(self) -> Path:
+        """The organisation, people and shifts."""
+        return self.data / "provision.toml"
+
+    @property
+    def scene(self) -> Path:
+        """The simulated devices."""
+        return self.data / "scene.toml"
+
+    @property
+    def secrets(self) -> Path:
+        """Passwords and keys, readable by their owner only."""
+        return self.data / "secrets"
+
+    @property
+    def broker(self) -> Path:
+        """The broker's configuration and persistence."""
+        return self.data / "broker"
+
+    @property
+    def simulators(self) -> Path:
+        """The simulators' sockets, serial lines and logs."""
+        return self.data / "simulators"
+
+    @property
+    def logs(self) -> Path:
+        """What each process wrote."""
+        return self.data / "logs"
+
+    @property
+    def telemetry(self) -> Path:
+        """The embedded telemetry store."""
+        return self.data / "telemetry.db"
+
+    @property
+    def notices(self) -> Path:
+        """Notifications as they were delivered to the demonstration's own receiver."""
+        return self.data / "notices.jsonl"
+
+
+def ensure_password(layout: Layout, name: str) -> str:
+    """Give the password kept under `name`, made at the first call."""
+    layout.secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = layout.secrets / f"{name}.password"
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_urlsafe(12), encoding="utf-8")
+    return file.read_text(encoding="utf-8").strip()
+
+
+def free_ports(*, random: bool, web: int | None = None) -> Ports:
+    """Choose ports: the usual ones where they are free (or all of the system's choice), and `web` as asked."""
+    chosen: dict[str, int] = {}
+    for name in Ports.__slots__:
+        preferred = 0 if random else int(getattr(PREFERRED, name))
+        if name == "web" and web is not None:
+            preferred = web
+        chosen[name] = _free(preferred, taken=set(chosen.values()))
+    return Ports(**chosen)
+
+
+def _free(preferred: int, *, taken: set[int]) -> int:
+    for port in (preferred, *([0] * 20)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            found = int(probe.getsockname()[1])
+            if found not in taken:
+                return found
+    raise OSError("no free port on 127.0.0.1")

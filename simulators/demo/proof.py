@@ -1,0 +1,240 @@
+"""The report of the headless demonstration: the ledger, the latencies, and what was expected."""
+
+import asyncio
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from cloud.alarms.domain import PointValue, Rule, holds, rules
+from drivers.api import Quality, Value
+from drivers.catalog import catalog_profile
+from drivers.modbus.blocks import poll_plan
+from drivers.profile import Profile
+from edge.config import load_site
+from runtime.machine import describe_machine
+from runtime.version import VERSION
+from simulators.demo.director import LIFT, PUMP, RULES, Director, Story
+from simulators.demo.layout import AGENT
+from simulators.demo.ledger import Answered, PointLedger, Stored, compare, latencies, percentile
+from simulators.demo.stack import DEVICES, Stack
+from simulators.scene import load_scene
+from simulators.witness import decode_answers, read_answers, read_changes, witness_files
+
+IN_DOUBT_MS = 250.0
+"""An answer given so shortly before the simulators stopped may have been cut off on its line."""
+GOAL_P99_MS = 2000.0
+GOAL_CHANGES = 1000
+_DRAINED_WITHIN_S = 30.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Findings:
+    """The ledgers of all points, added up, and the latencies of all committed changes."""
+
+    made: int
+    held_back: int
+    committed: int
+    not_good: int
+    lost: list[dict[str, Any]]
+    duplicated: list[dict[str, Any]]
+    latencies_ms: list[float]
+
+
+async def drained(stack: Stack) -> bool:
+    """Wait until the cloud has acknowledged everything that the agent journalled; whether it has."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _DRAINED_WITHIN_S
+    while loop.time() < deadline:
+        figures = await agent_figures(stack)
+        if figures["linli_edge_journal_pending_records"] == 0 and figures["linli_edge_intake_waiting_records"] == 0:
+            return True
+        await asyncio.sleep(0.2)
+    return False
+
+
+async def agent_figures(stack: Stack) -> dict[str, float]:
+    """Read the agent's metrics that have no labels."""
+    async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+        text = (await client.get(f"http://127.0.0.1:{stack.ports.agent}/metrics")).text
+    return {name: float(value) for name, value in re.findall(r"^(\w+) ([0-9.e+-]+)$", text, flags=re.MULTILINE)}
+
+
+def settle(
+    stack: Stack,
+    devices: Mapping[str, int],
+    *,
+    since_ms: int,
+    stopped_ms: float,
+    seen: Mapping[tuple[int, str, int], float],
+) -> Findings:
+    """Compare the simulators' own logs with the store, point by point, from `since_ms` on."""
+    profiles = {
+        device.name: catalog_profile(device.profile)
+        for line in load_scene(stack.layout.scene).scene.lines
+        for device in line.devices
+    }
+    samples = _samples(stack.layout.telemetry, since_ms=since_ms)
+    ledgers: list[tuple[str, str, PointLedger]] = []
+    delays: list[float] = []
+    not_good = sum(1 for rows in samples.values() for _, _, quality in rows if quality != Quality.GOOD)
+    for name in DEVICES:
+        profile = profiles[name]
+        said = _answers(stack.layout.simulators, name, profile, since_ms=since_ms)
+        changes = _changes(stack.layout.simulators, name)
+        for point, spec in profile.points.items():
+            rows = samples.get((devices[name], point), [])
+            kind = spec.modbus.value_type
+            stored = [Stored(at_ms=at, value=_typed(value, kind)) for at, value, q in rows if q == Quality.GOOD]
+            answers = said.get(point, [])
+            ledger = compare(answers, stored, deadband=spec.deadband, in_doubt_after_ms=stopped_ms - IN_DOUBT_MS)
+            ledgers.append((name, point, ledger))
+            seen_ms = [seen.get((devices[name], point, sample.at_ms)) for sample in stored]
+            delays += latencies(answers, seen_ms, changes.get(point, []), ledger)
+    return Findings(
+        made=sum(ledger.made for _, _, ledger in ledgers),
+        held_back=sum(ledger.held_back for _, _, ledger in ledgers),
+        committed=sum(ledger.committed for _, _, ledger in ledgers),
+        not_good=not_good,
+        lost=[
+            {"device": name, "point": point, "at_ms": one.at_ms, "value": one.value}
+            for name, point, ledger in ledgers
+            for one in ledger.lost
+        ],
+        duplicated=[
+            {"device": name, "point": point, "at_ms": one.at_ms, "value": one.value}
+            for name, point, ledger in ledgers
+            for one in (*ledger.duplicated, *ledger.invented)
+        ],
+        latencies_ms=delays,
+    )
+
+
+def _answers(folder: Path, device: str, profile: Profile, *, since_ms: int) -> dict[str, list[Answered]]:
+    """Give what a device said when it was polled, by point. "Not available" is no reading."""
+    file, _, _ = witness_files(folder, device)
+    blocks = [block for group in poll_plan(profile).values() for block in group]
+    said: dict[str, list[Answered]] = {}
+    recent = (answer for answer in read_answers(file) if answer.at_ms >= since_ms)
+    for one in decode_answers(profile, recent, blocks=blocks):
+        if one.value is not None:
+            said.setdefault(one.point, []).append(Answered(at_ms=one.at_ms, value=one.value))
+    return said
+
+
+def _changes(folder: Path, device: str) -> dict[str, list[float]]:
+    _, file, _ = witness_files(folder, device)
+    times: dict[str, list[float]] = {}
+    for change in read_changes(file):
+        if not change.start:
+            times.setdefault(change.point, []).append(change.at_ms)
+    return times
+
+
+def _samples(file: Path, *, since_ms: int) -> dict[tuple[int, str], list[tuple[int, Any, int]]]:
+    found: dict[tuple[int, str], list[tuple[int, Any, int]]] = {}
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)) as connection:
+        rows = connection.execute(
+            "SELECT device_id, point, at_ms, value, quality FROM sample JOIN series ON series.id = series_id "
+            "WHERE at_ms >= ? ORDER BY series_id, at_ms",
+            (since_ms,),
+        )
+        for device, point, at_ms, value, quality in rows:
+            found.setdefault((device, point), []).append((at_ms, value, quality))
+    return found
+
+
+def _typed(value: Any, kind: type) -> Value:  # noqa: ANN401 - whatever SQLite holds
+    return bool(value) if kind is bool else value
+
+
+def fault_to_order(stack: Stack, story: Story) -> Iterator[tuple[str, float, float]]:
+    """Give, for each device with an order, milliseconds from the fault's first trace in the registers to the order.
+
+    And the alarm's on-delay in milliseconds, which is part of it.
+    """
+    site = load_site(stack.layout.site)
+    for device, seen_ms in story.order_seen_ms.items():
+        settings = site.settings.agents[AGENT].devices[device]
+        rule = next(one for one in rules(site.profile_of(settings), settings.alarms) if one.id == RULES[device])
+        began = _first_trace(stack, device, rule, after_ms=story.faulted_ms[device])
+        if began is not None:
+            yield device, seen_ms - began, rule.on_delay_ms
+
+
+def _first_trace(stack: Stack, device: str, rule: Rule, *, after_ms: float) -> float | None:
+    """Find when the registers first met the alarm's condition after the fault was given."""
+    values: dict[str, PointValue] = {}
+    _, file, _ = witness_files(stack.layout.simulators, device)
+    for change in read_changes(file):
+        value = float(change.value) if isinstance(change.value, bool | int) else change.value
+        values[change.point] = PointValue(value=value, quality=Quality.GOOD, at_ms=int(change.at_ms))
+        if change.at_ms >= after_ms and holds(rule, values, held_before=False):
+            return change.at_ms
+    return None
+
+
+async def finish(
+    stack: Stack, director: Director, story: Story, findings: Findings, figures: Mapping[str, float]
+) -> dict[str, Any]:
+    """Check what is left to expect, and give the report."""
+    alarms = {device: await director.alarms_of(device) for device in DEVICES}
+    orders = await director.orders()
+    for device in (PUMP, LIFT):
+        raised = len(alarms[device])
+        opened = sum(order["device"] == device for order in orders)
+        story.expect(f"{device}: one alarm and one order, no more ({raised} and {opened})", seen=raised == opened == 1)
+    quiet = {device: len(alarms[device]) for device in DEVICES if device not in RULES}
+    story.expect(f"healthy devices raised no alarm ({quiet})", seen=not any(quiet.values()))
+    story.expect("nothing lost", seen=not findings.lost)
+    story.expect("nothing duplicated or invented", seen=not findings.duplicated)
+    delays = findings.latencies_ms
+    story.expect(f"at least {GOAL_CHANGES} changes were measured ({len(delays)})", seen=len(delays) >= GOAL_CHANGES)
+    p50, p99 = (percentile(delays, 0.5), percentile(delays, 0.99)) if delays else (None, None)
+    story.expect(f"99% of changes are committed within {GOAL_P99_MS:g} ms", seen=p99 is not None and p99 <= GOAL_P99_MS)
+    states: Counter[str] = Counter(alarm["state"] for rows in alarms.values() for alarm in rows)
+    done = sum(command["state"] == "done" for command in story.commands)
+    return {
+        "demo": "headless",
+        "version": VERSION,
+        "machine": describe_machine(),
+        "readings": {
+            "made": findings.made,
+            "held_back": findings.held_back,
+            "journalled": int(figures["linli_edge_readings_journalled_total"]),
+            "committed": findings.committed + findings.not_good,
+            "committed_not_good": findings.not_good,
+            "lost": len(findings.lost),
+            "duplicated": len(findings.duplicated),
+        },
+        "alarms": dict(states),
+        "orders": dict(Counter(order["state"] for order in orders)),
+        "commands": {"sent": len(story.commands), "confirmed": done, "failed": len(story.commands) - done},
+        "latency_ms": {
+            "p50": _rounded(p50),
+            "p99": _rounded(p99),
+            "changes": len(delays),
+            "meaning": "first register change after the last read, to the sample seen in the store",
+        },
+        "fault_to_order_ms": {
+            device: {"from_registers": _rounded(took), "on_delay": delay}
+            for device, took, delay in fault_to_order(stack, story)
+        },
+        "expected": [{"what": one.what, "seen": one.seen} for one in story.expected],
+        "details": {"lost": findings.lost[:20], "duplicated": findings.duplicated[:20]},
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
+
+
+def all_seen(expected: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether everything that was expected was seen."""
+    return all(one["seen"] for one in expected)
