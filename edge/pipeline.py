@@ -8,6 +8,7 @@ from datetime import timedelta
 from drivers.api import PointResult, Quality, Reading, Value
 from drivers.profile import Point
 
+_INT64 = 2**63
 NOT_READ_YET = "not read yet"
 ABSENT = "the device says: not available"
 
@@ -31,6 +32,8 @@ def judge(point: Point, result: PointResult, *, at_ms: int) -> Reading:
         return bad(result.reason or ABSENT)
     if isinstance(value, float) and not math.isfinite(value):
         return bad(f"{value} is not a number")
+    if isinstance(value, int) and not -_INT64 <= value < _INT64:
+        return bad(f"{value} does not fit into 64 bits with a sign")
     bounds = point.range
     if bounds is not None and not isinstance(value, bool | str) and not bounds.low <= value <= bounds.high:
         return bad(f"{value:g} is outside {bounds.low:g} to {bounds.high:g}")

@@ -252,7 +252,7 @@ class Publisher:
     async def _receive(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
             if not self._messenger.is_born:
-                continue  # the subscription stands before the birth, and what came meanwhile was meant for an earlier session
+                continue  # the subscription stands before the birth; what comes meanwhile is for an earlier session
             payload = message.payload
             try:
                 command = self._messenger.read_command(str(message.topic), payload)

@@ -132,9 +132,7 @@ async def test_nothing_is_lost_while_the_broker_is_away(
     assert times[-1] - times[0] > 500, "the records keep the times of their readings"
 
 
-async def test_a_restart_continues_the_journal(
-    tmp_path: Path, broker: Broker, units: ModbusUnits, host: Host
-) -> None:
+async def test_a_restart_continues_the_journal(tmp_path: Path, broker: Broker, units: ModbusUnits, host: Host) -> None:
     file = write_site(tmp_path, broker, units)
     async with running_agent(file):
         await _settled(host)
@@ -175,31 +173,19 @@ async def test_a_command_is_done_once_its_effect_shows(
     assert units.writes == [(1, 1, 55), (1, 2, 1)]
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "token", "reason"),
-    [
-        ("start", True, "0" * 32, "the token is expired"),
-        ("start", False, None, "takes `true`"),
-        ("set_pressure", 11.0, None, "outside the limits"),
-        ("unlock", True, None, "illegal data value"),
-    ],
-)
-async def test_a_refused_command_writes_nothing(
-    tmp_path: Path,
-    broker: Broker,
-    units: ModbusUnits,
-    host: Host,
-    name: str,
-    value: bool | float,
-    token: str | None,
-    reason: str,
-) -> None:
+async def test_a_refused_command_writes_nothing(tmp_path: Path, broker: Broker, units: ModbusUnits, host: Host) -> None:
     units.on_write = lambda _unit, address, value: None if address == 4 else value
     async with running_agent(write_site(tmp_path, broker, units)):
         await _settled(host)
-        outcome = await host.outcome(await host.command(PUMP, name, value, token=token))
-    assert outcome.value(contract.COMMAND_OUTCOME) == "refused"
-    assert reason in str(outcome.value(contract.COMMAND_DETAIL))
+        for name, value, token, reason in (
+            ("start", True, "0" * 32, "the token is expired"),
+            ("start", False, None, "takes `true`"),
+            ("set_pressure", 11.0, None, "outside the limits"),
+            ("unlock", True, None, "illegal data value"),
+        ):
+            outcome = await host.outcome(await host.command(PUMP, name, value, token=token))
+            assert outcome.value(contract.COMMAND_OUTCOME) == "refused"
+            assert reason in str(outcome.value(contract.COMMAND_DETAIL))
     assert [write for write in units.writes if write[1] != 4] == []
 
 
@@ -285,9 +271,7 @@ async def test_a_silent_device_turns_bad_then_dies_and_is_born_again(
     assert host.of(MessageType.DDEATH, "pump-2") == []
 
 
-async def test_a_dead_bus_is_reconnected(
-    tmp_path: Path, broker: Broker, units: ModbusUnits, host: Host
-) -> None:
+async def test_a_dead_bus_is_reconnected(tmp_path: Path, broker: Broker, units: ModbusUnits, host: Host) -> None:
     async with running_agent(write_site(tmp_path, broker, units)):
         await _settled(host)
         await units.stop()

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import socket
-import subprocess
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,11 +28,18 @@ class Broker:
     _process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
         passwords = self.folder / "passwords"
         passwords.write_text("".join(f"{name}:{secret}\n" for name, secret in self.users.items()))
         passwords.chmod(0o600)
-        subprocess.run(["mosquitto_passwd", "-U", passwords], check=True)
-        lines = [f"listener {self.port} {self.host}", "allow_anonymous false", f"password_file {passwords}", "user root"]
+        hashing = await asyncio.create_subprocess_exec("mosquitto_passwd", "-U", passwords)
+        assert await hashing.wait() == 0
+        lines = [
+            f"listener {self.port} {self.host}",
+            "allow_anonymous false",
+            f"password_file {passwords}",
+            "user root",
+        ]
         if self.acl:
             rules = self.folder / "acl"
             rules.write_text(self.acl)
@@ -60,7 +66,6 @@ class Broker:
 
 @contextlib.asynccontextmanager
 async def running_broker(folder: Path, *, users: Mapping[str, str], acl: str = "") -> AsyncIterator[Broker]:
-    folder.mkdir(parents=True, exist_ok=True)
     broker = Broker(folder=folder, users=users, acl=acl)
     await broker.start()
     try:

@@ -12,6 +12,7 @@ from typing import Any
 
 import aiomqtt
 
+from drivers.api import Value
 from edge.app import run_agent
 from edge.config import load_site
 from runtime.lifecycle import until_stopped
@@ -94,7 +95,7 @@ def metrics_text(file: Path) -> str:
 
 def _get(file: Path, page: str) -> str:
     http = load_site(file).settings.agents[NODE].http
-    with urllib.request.urlopen(f"http://{http.host}:{http.port}/{page}") as answer:  # noqa: S310 - our own server
+    with urllib.request.urlopen(f"http://{http.host}:{http.port}/{page}") as answer:
         return str(answer.read().decode())
 
 
@@ -165,7 +166,7 @@ class Host:
     async def acknowledge(self, offset: int, *, journal_id: str | None = None) -> None:
         await self.node_command(contract.JOURNAL_ACK, f"{journal_id or self.journal_id}:{offset}")
 
-    async def node_command(self, name: str, value: str | bool) -> None:
+    async def node_command(self, name: str, value: Value) -> None:
         kind = DataType.BOOLEAN if isinstance(value, bool) else DataType.STRING
         await self._send(MessageType.NCMD, None, [Metric(name=name, datatype=kind, value=value)])
 
@@ -173,7 +174,7 @@ class Host:
         self,
         device: str,
         name: str,
-        value: bool | float | str,
+        value: Value,
         *,
         token: str | None = None,
         command_id: str | None = None,

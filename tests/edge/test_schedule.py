@@ -1,0 +1,100 @@
+"""Deadlines, fairness, and how little a silent device costs its neighbours."""
+
+from edge.schedule import FAILURES_UNTIL_DOWN, PROBE_S, PollGroup, Schedule
+
+
+def group(device: str, period_s: float = 1.0) -> PollGroup:
+    return PollGroup(device=device, points=("p",), period_s=period_s)
+
+
+def schedule(*groups: PollGroup, timeout_s: float = 1.0) -> Schedule:
+    return Schedule(groups, timeout_s=timeout_s, now=0.0)
+
+
+def run(
+    plan: Schedule, *, until: float, silent: set[str], answer_s: float = 0.01, timeout_s: float = 1.0
+) -> dict[str, int]:
+    """Poll as a bus does, on a clock of its own; gives how often each device was asked."""
+    now, asked = 0.0, dict.fromkeys(plan.devices, 0)
+    while True:
+        due, number = plan.next()
+        now = max(now, due)
+        if now > until:
+            return asked
+        device = plan.group(number).device
+        asked[device] += 1
+        if device in silent:
+            now += timeout_s
+            plan.failed(number, now=now)
+        else:
+            now += answer_s
+            plan.succeeded(number, now=now)
+
+
+def test_each_group_keeps_its_period() -> None:
+    asked = run(schedule(group("fast", 0.5), group("slow", 5.0)), until=60, silent=set())
+    assert asked["fast"] in {120, 121}
+    assert asked["slow"] in {12, 13}
+
+
+def test_an_overloaded_bus_serves_everybody_alike() -> None:
+    asked = run(schedule(*(group(f"d{n}", 0.1) for n in range(10))), until=60, silent=set(), answer_s=0.1)
+    assert max(asked.values()) - min(asked.values()) <= 1
+
+
+def test_a_silent_device_is_down_after_three_failures_and_probed_seldom() -> None:
+    plan = schedule(group("dead", 0.5), group("alive", 0.5))
+    asked = run(plan, until=60, silent={"dead"})
+    assert plan.down == {"dead"}
+    assert asked["dead"] <= FAILURES_UNTIL_DOWN + 60 / PROBE_S
+    assert asked["alive"] > 90
+
+
+def test_many_silent_devices_leave_most_of_the_time_to_the_others() -> None:
+    plan = schedule(*(group(f"dead{n}", 1.0) for n in range(8)), group("alive", 1.0))
+    asked = run(plan, until=600, silent={f"dead{n}" for n in range(8)})
+    assert asked["alive"] > 0.75 * 600
+
+
+def test_down_is_told_once_and_up_once() -> None:
+    plan = schedule(group("d"), group("d", 5.0))
+    assert [plan.failed(0, now=float(n)) for n in range(5)] == [False, False, True, False, False]
+    assert [plan.succeeded(0, now=9.0), plan.succeeded(0, now=9.0)] == [True, False]
+    assert plan.down == frozenset()
+
+
+def test_after_a_silence_every_group_is_polled_at_once() -> None:
+    plan = schedule(group("d"), group("d", 60.0))
+    plan.succeeded(1, now=0.0)
+    for n in range(3):
+        plan.failed(0, now=float(n))
+    plan.succeeded(0, now=9.0)
+    assert sorted(number for due, number in (_pop(plan, 9.0), _pop(plan, 9.0))) == [0, 1]
+
+
+def _pop(plan: Schedule, now: float) -> tuple[float, int]:
+    due, number = plan.next()
+    assert due <= now
+    plan.succeeded(number, now=now)
+    return due, number
+
+
+def test_one_lost_answer_neither_kills_nor_waits_a_whole_slow_period() -> None:
+    plan = schedule(group("d", 600.0))
+    assert not plan.failed(0, now=1.0)
+    assert plan.next() == (2.0, 0)
+    assert plan.down == frozenset()
+
+
+def test_a_bus_that_cannot_be_connected_takes_its_devices_down_and_gives_them_back() -> None:
+    plan = schedule(group("a"), group("b"), group("b", 5.0))
+    told = [plan.disconnected(now=float(n)) for n in range(4)]
+    assert told == [(), (), ("a", "b"), ()]
+    plan.reconnected(now=10.0)
+    due, number = plan.next()
+    assert due <= 10.0
+    assert plan.succeeded(number, now=10.0)
+
+
+def test_a_bus_without_devices_has_nothing_to_do() -> None:
+    assert schedule().next() == (float("inf"), -1)
