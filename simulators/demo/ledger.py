@@ -41,6 +41,7 @@ class PointLedger:
     made: int
     committed: int
     held_back: int
+    in_doubt: int
     lost: tuple[Answered, ...]
     duplicated: tuple[Stored, ...]
     invented: tuple[Stored, ...]
@@ -84,19 +85,22 @@ def compare(
         else:
             matched[index] = number
     lost: list[Answered] = []
-    held_back = 0
+    held_back = in_doubt = 0
     reported: Value | None = None
     for index, answer in enumerate(answers):
         if index in matched:
             reported = answer.value
         elif reported is not None and within_deadband(answer.value, reported, deadband):
             held_back += 1
-        elif answer.at_ms <= in_doubt_after_ms:
+        elif answer.at_ms > in_doubt_after_ms:
+            in_doubt += 1
+        else:
             lost.append(answer)
     return PointLedger(
         made=len(answers),
         committed=len(stored),
         held_back=held_back,
+        in_doubt=in_doubt,
         lost=tuple(lost),
         duplicated=tuple(duplicated),
         invented=tuple(invented),

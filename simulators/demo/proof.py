@@ -40,6 +40,7 @@ class Findings:
 
     made: int
     held_back: int
+    in_doubt: int
     committed: int
     not_good: int
     lost: list[dict[str, Any]]
@@ -100,6 +101,7 @@ def settle(
     return Findings(
         made=sum(ledger.made for _, _, ledger in ledgers),
         held_back=sum(ledger.held_back for _, _, ledger in ledgers),
+        in_doubt=sum(ledger.in_doubt for _, _, ledger in ledgers),
         committed=sum(ledger.committed for _, _, ledger in ledgers),
         not_good=not_good,
         lost=[
@@ -210,6 +212,7 @@ async def finish(
             "journalled": int(figures["linli_edge_readings_journalled_total"]),
             "committed": findings.committed + findings.not_good,
             "committed_not_good": findings.not_good,
+            "in_doubt": findings.in_doubt,
             "lost": len(findings.lost),
             "duplicated": len(findings.duplicated),
         },

@@ -52,7 +52,8 @@ def test_a_value_that_no_device_said_is_invented() -> None:
 
 def test_an_answer_cut_off_at_the_end_is_in_doubt_and_not_lost() -> None:
     said = answers((1000, 1.0), (2000, 5.0))
-    assert compare(said, stored((1001, 1.0)), deadband=0, in_doubt_after_ms=1500).lost == ()
+    ledger = compare(said, stored((1001, 1.0)), deadband=0, in_doubt_after_ms=1500)
+    assert (ledger.lost, ledger.in_doubt) == ((), 1)
 
 
 def test_latency_counts_from_the_first_change_after_the_previous_read() -> None:

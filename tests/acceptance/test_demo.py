@@ -1,0 +1,112 @@
+"""The demonstration itself: the whole product, every process real, judged by the devices' own log."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
+
+
+def linli(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "linli", *words], capture_output=True, text=True, check=False, timeout=300, **options
+    )
+
+
+def headless(data: Path, report: Path, seconds: int) -> dict[str, Any]:
+    result = linli("demo", "--headless", "--for", str(seconds), "--data", str(data), "--report", str(report))
+    assert report.exists(), result.stderr
+    found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+    missed = [one["what"] for one in found["expected"] if not one["seen"]]
+    assert missed == [], f"{missed}\n{json.dumps(found['details'], indent=1)}\n{result.stderr}"
+    assert result.returncode == 0, result.stderr
+    return found
+
+
+def test_headless_demo_sees_everything_it_expects_and_goes_on_with_its_data(tmp_path: Path) -> None:
+    report = headless(tmp_path / "demo", tmp_path / "first.json", 60)
+    readings = report["readings"]
+    assert readings["made"] > 3000
+    assert readings["journalled"] == readings["committed"]
+    good = readings["committed"] - readings["committed_not_good"]
+    assert readings["made"] == readings["held_back"] + good + readings["in_doubt"]
+    assert (readings["lost"], readings["duplicated"]) == (0, 0)
+    assert report["orders"] == {"verified": 2}
+    assert report["commands"] == {"sent": 1, "confirmed": 1, "failed": 0}
+    assert report["latency_ms"]["changes"] >= 1000
+    assert set(report["fault_to_order_ms"]) == {"pump-1", "lift-1"}
+    assert all(one["on_delay"] == 2000 for one in report["fault_to_order_ms"].values())
+
+    notices = [json.loads(line) for line in (tmp_path / "demo" / "notices.jsonl").read_text().splitlines()]
+    assert any("WO-" in json.dumps(notice, ensure_ascii=False) for notice in notices)
+
+    password = (tmp_path / "demo" / "secrets" / "demo.password").read_text()
+    second = headless(tmp_path / "demo", tmp_path / "second.json", 40)
+    assert second["orders"] == {"verified": 2}
+    assert (tmp_path / "demo" / "secrets" / "demo.password").read_text() == password
+    logs = "".join(file.read_text(errors="replace") for file in (tmp_path / "demo" / "logs").glob("*.log"))
+    assert password not in logs
+    assert "Traceback" not in logs
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def descendants(pid: int) -> set[int]:
+    found: set[int] = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            child = int(stat.parent.name)
+            found |= {child} | descendants(child)
+    return found
+
+
+def test_the_demo_with_a_browser_says_where_to_look_and_ends_cleanly_at_ctrl_c(tmp_path: Path) -> None:
+    port = free_port()
+    output = tmp_path / "output"
+    with output.open("w") as target:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "linli", "demo", "--data", str(tmp_path / "demo"), "--port", str(port)],
+            stdout=target,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+    try:
+        deadline = time.monotonic() + 120
+        while "Ctrl-C ends everything" not in output.read_text():
+            assert process.poll() is None, output.read_text()
+            assert time.monotonic() < deadline, output.read_text()
+            time.sleep(0.2)
+        text = output.read_text()
+        assert f"http://127.0.0.1:{port}" in text
+        assert (tmp_path / "demo" / "secrets" / "demo.password").read_text() in text
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=10) as answer:
+            assert json.load(answer)["status"] == "ok"
+        children = descendants(process.pid)
+        assert len(children) >= 7
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0, output.read_text()
+    finally:
+        process.kill()
+        process.wait()
+    assert {pid for pid in children if Path(f"/proc/{pid}").exists()} == set()
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5)
+    assert "Traceback" not in output.read_text()
