@@ -3,6 +3,9 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+DASH = "\N{EN DASH}"
+"""Stands where there is nothing to show, and between the ends of a span."""
+
 _MINUTE_MS = 60_000
 _HOUR_MS = 60 * _MINUTE_MS
 _DAY_MS = 24 * _HOUR_MS
@@ -26,7 +29,7 @@ def _decimals(step: float) -> int:
 def moment(at_ms: int | None, zone: str, now_ms: int) -> str:
     """Write a moment in a time zone: the time alone on the same day, month and day before it on others."""
     if at_ms is None:
-        return "–"
+        return DASH
     tz = ZoneInfo(zone)
     at, now = (datetime.fromtimestamp(ms / 1000, tz) for ms in (at_ms, now_ms))
     if at.date() == now.date():

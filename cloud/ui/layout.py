@@ -1,14 +1,21 @@
-"""The frame around every page: navigation, search, the state of the engine, language, theme, keyboard."""
+"""The frame around every page: navigation, search, the state of the engine, language, keyboard."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from fastapi import Request
 from nicegui import ui
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.access.domain import Permission
 from cloud.alarms import repository as alarms
+from cloud.people.service import set_language
+from cloud.ui.live import Act
 from cloud.ui.markup import Html, h, join
 from cloud.ui.parts import ENGINE_STALE_MS, age
 from cloud.ui.screen import THEME_COOKIE, Screen
 from cloud.ui.texts import Texts
+from runtime.messages import Language
 
 _PAGES: tuple[tuple[str, str, Permission], ...] = (
     ("/", "nav.overview", Permission.VIEW),
@@ -19,22 +26,22 @@ _PAGES: tuple[tuple[str, str, Permission], ...] = (
     ("/quarantine", "nav.diagnostics", Permission.VIEW),
     ("/audit", "nav.audit", Permission.AUDIT),
 )
-_FILES = '<link rel="stylesheet" href="/ui/theme.css"><script src="/ui/linli.js"></script>'
 
 
-def head(t: Texts, request: Request) -> str:
-    """Give what a page's head needs: style, script, language, theme and the words that the script uses."""
-    dark = request.cookies.get(THEME_COOKIE) == "dark"
+def _head(t: Texts, request: Request) -> str:
     words = {
-        "theme": "dark" if dark else "light",
-        "units": " ".join(t(f"unit.{name}") for name in ("s", "min", "h", "d")),
+        "theme": "dark" if request.cookies.get(THEME_COOKIE) == "dark" else "light",
+        "units": " ".join(t.of("unit", name) for name in ("s", "min", "h", "d")),
         "left": t("clock.left", span="{}"),
         "overdue": t("clock.overdue", span="{}"),
         "lost": t("notice.lost"),
     }
     attributes = "".join(f"root.dataset.{name}={_script(text)};" for name, text in words.items())
-    lang = "zh-CN" if t.language.value == "zh" else "en"
-    return f"<script>{{const root=document.documentElement;root.lang='{lang}';{attributes}}}</script>{_FILES}"
+    lang = "zh-CN" if t.language is Language.ZH else "en"
+    return (
+        f"<script>{{const root=document.documentElement;root.lang='{lang}';{attributes}}}</script>"
+        '<link rel="stylesheet" href="/ui/theme.css"><script src="/ui/linli.js"></script>'
+    )
 
 
 def _script(text: str) -> str:
@@ -47,9 +54,10 @@ class Frame:
     def __init__(self, screen: Screen, request: Request, title: str) -> None:
         self._screen = screen
         t = screen.t
-        ui.page_title(f"{title} · {t('app.name')}")
-        ui.add_head_html(head(t, request))
-        ui.context.client.content.classes("page")
+        client = ui.context.client
+        client.title = f"{title} · {t('app.name')}"
+        client.content.classes("page")
+        ui.add_head_html(_head(t, request))
         with ui.element("header").classes("bar"):
             screen.live("brand").show([("brand", h("a", t("app.name"), href="/", class_="name"))])
             screen.live("nav", label=t("nav.label"), role="navigation").show(
@@ -58,28 +66,37 @@ class Frame:
             screen.live("find").show([("find", _search(t))])
             self._state = screen.live("state")
             screen.live("me").show([("me", _me(screen))])
+        screen.on("language", self._switch)
 
-    async def refresh(self) -> None:
+    @contextmanager
+    def main(self) -> Iterator[None]:
+        """Put what follows into the page's body."""
+        with ui.element("main").classes("main"):
+            yield
+
+    async def _switch(self, act: Act) -> None:
+        async with self._screen.transaction() as conn:
+            await set_language(conn, self._screen.actor, language=Language.EN if act.id == "en" else Language.ZH)
+        ui.navigate.reload()
+
+    async def refresh(self, conn: AsyncConnection) -> None:
         """Show how many alarms wait for an acknowledgement, and whether the engine works."""
         screen, t = self._screen, self._screen.t
-        async with screen.reading() as conn:
-            waiting = await alarms.count_unacknowledged_for_page(conn, screen.actor.visible())
-            beat_ms = await alarms.newest_heartbeat_for_page(conn)
-        now = screen.now_ms()
-        works = beat_ms is not None and now - beat_ms < ENGINE_STALE_MS
-        engine = join(
-            h("span", t("engine.works") if works else t("engine.stopped"), class_="word"),
-            Html(" ") if beat_ms is None else join(" ", age(beat_ms)),
-        )
+        waiting = sum(row[3] for row in await alarms.counts(conn, screen.actor.visible()))
+        beat_ms = await alarms.newest_heartbeat(conn)
+        works = beat_ms is not None and screen.now_ms() - beat_ms < ENGINE_STALE_MS
         badge = h(
             "a",
             h("span", class_="marker unacknowledged" if waiting else "marker"),
             h("b", waiting),
             " ",
             t("overview.unacknowledged"),
-            href="/alarms?state=open",
+            href="/alarms",
             class_="waiting",
         )
+        word = h("span", t("engine.works") if works else t("engine.stopped"), class_="word")
+        # A working engine's age would change every second and say nothing.
+        engine = word if works or beat_ms is None else join(word, Html(" "), age(beat_ms))
         self._state.show(
             [("waiting", badge), ("engine", h("span", engine, class_="engine" if works else "engine stopped"))]
         )
@@ -88,22 +105,18 @@ class Frame:
 def _entry(screen: Screen, path: str, key: str) -> Html:
     own = screen.path.partition("?")[0]
     here = own == path or (path != "/" and own.startswith(f"{path}/"))
-    return h("a", screen.t(key), href=path, aria_current="page" if here else None)
+    area, _, name = key.partition(".")
+    return h("a", screen.t.of(area, name), href=path, aria_current="page" if here else None)
 
 
 def _search(t: Texts) -> Html:
-    box = h("input", type="search", name="q", placeholder=t("nav.search"), aria_label=t("nav.search"), data_search=True)
+    box = h(
+        "input", type="search", name="q", placeholder=t("search.hint"), aria_label=t("search.label"), data_search=True
+    )
     return h("form", box, action="/devices", method="get", role="search")
 
 
 def _me(screen: Screen) -> Html:
-    t = screen.t
-    other = "en" if t.language.value == "zh" else "zh"
-    switch = h("button", t(f"language.{other}"), type="button", data_act="language", data_id=other, lang=other)
+    other = "en" if screen.t.language is Language.ZH else "zh"
+    switch = h("button", screen.t.of("language", other), type="button", data_act="language", data_id=other, lang=other)
     return h("span", switch, h("a", screen.actor.name, href="/me", class_="who"), class_="links")
-
-
-def not_found(screen: Screen) -> None:
-    """Say that there is no such thing, or none that the person may see."""
-    part = screen.live("panel")
-    part.show([("none", h("p", screen.t("notice.not_found"), class_="empty"))])

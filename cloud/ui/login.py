@@ -1,13 +1,15 @@
 """Logging in and out: plain forms, because the session's cookie travels by HTTP and nobody else needs a live page."""
 
 from collections.abc import Mapping
+from contextlib import suppress
+from http import HTTPStatus
 from urllib.parse import parse_qs, quote, urlsplit
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from cloud.access import service as access
-from cloud.access.endpoints import COOKIE, address_of, comes_from_us, public_origin
+from cloud.access.endpoints import COOKIE, address_of, comes_from_us, public_origin, set_session_cookie
 from cloud.platform.database import transaction
 from cloud.platform.errors import TooMany, Unauthenticated
 from cloud.platform.security import new_token
@@ -52,75 +54,30 @@ def _ours(request: Request) -> bool:
     return comes_from_us(request.headers.get, public_origin(request))
 
 
+def _language(request: Request) -> str:
+    accepted = request.headers.get("accept-language", "")
+    return preferred_language(request.cookies.get(LANGUAGE_COOKIE), accepted)
+
+
+def _keep(answer: Response, name: str, value: str) -> None:
+    answer.set_cookie(name, value, max_age=_YEAR_S, samesite="lax", path="/")
+
+
 def routes(services: Services) -> APIRouter:
     """Give the routes of logging in and out, and of the theme that a browser keeps."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/login")
     async def show(request: Request) -> Response:
-        query = request.query_params
-        language = query.get("lang") or preferred_language(
-            request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", "")
-        )
-        t = texts(language)
-        problem = t("login.expired") if query.get("reason") == "expired" else None
-        page = HTMLResponse(_page(request, t, problem=problem, login="", to=inside(query.get("next", "/"))))
-        if query.get("lang") in {"zh", "en"}:
-            _keep(page, LANGUAGE_COOKIE, language)
-        return page
+        return _show(request)
 
     @router.post("/login")
     async def enter(request: Request) -> Response:
-        form = await _form(request)
-        t = texts(preferred_language(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", "")))
-        to = inside(form.get("next", "/"))
-        login = form.get("login", "").strip()[:64]
-        if not _ours(request):
-            return HTMLResponse(_page(request, t, problem=t("login.foreign"), login=login, to=to), status_code=403)
-        try:
-            session = await access.log_in(
-                services.engine,
-                services.passwords,
-                login=login,
-                password=form.get("password", ""),
-                address=address_of(request),
-                session_ms=services.session_ms,
-                token=new_token(),
-                now_ms=services.clock(),
-            )
-        except TooMany as error:
-            wait = int(str((error.details or {}).get("retry_after_s", 900)))
-            problem = t("login.throttled", minutes=-(-wait // 60))
-            page = _page(request, t, problem=problem, login=login, to=to)
-            return HTMLResponse(page, status_code=429, headers={"Retry-After": str(wait)})
-        except Unauthenticated:
-            return HTMLResponse(_page(request, t, problem=t("login.wrong"), login=login, to=to), status_code=401)
-        answer = RedirectResponse(to, status_code=_SEE_OTHER)
-        answer.set_cookie(
-            COOKIE,
-            session.token,
-            max_age=services.session_ms // 1000,
-            httponly=True,
-            samesite="lax",
-            secure=services.secure,
-            path="/",
-        )
-        return answer
+        return await _enter(services, request)
 
     @router.post("/logout")
     async def leave(request: Request) -> Response:
-        answer = RedirectResponse("/login", status_code=_SEE_OTHER)
-        token = request.cookies.get(COOKIE)
-        if token and _ours(request):
-            now = services.clock()
-            try:
-                async with transaction(services.engine) as conn:
-                    actor = await access.authenticate(conn, token=token, address=address_of(request), now_ms=now)
-                    await access.log_out(conn, actor=actor, token=token, now_ms=now)
-            except Unauthenticated:
-                pass  # it had ended already, which is what was asked for
-            answer.delete_cookie(COOKIE, path="/")
-        return answer
+        return await _leave(services, request)
 
     @router.post("/theme")
     async def theme(request: Request) -> Response:
@@ -130,10 +87,65 @@ def routes(services: Services) -> APIRouter:
             _keep(answer, THEME_COOKIE, form["theme"])
         return answer
 
-    def _keep(answer: Response, name: str, value: str) -> None:
-        answer.set_cookie(name, value, max_age=_YEAR_S, samesite="lax", secure=services.secure, path="/")
-
     return router
+
+
+def _show(request: Request) -> Response:
+    query = request.query_params
+    chosen = query.get("lang")
+    t = texts(chosen or _language(request))
+    problem = t("login.expired") if query.get("reason") == "expired" else None
+    page = HTMLResponse(_page(request, t, problem=problem, login="", to=inside(query.get("next", "/"))))
+    if chosen in {"zh", "en"}:
+        _keep(page, LANGUAGE_COOKIE, chosen)
+    return page
+
+
+async def _enter(services: Services, request: Request) -> Response:
+    form = await _form(request)
+    t = texts(_language(request))
+    to = inside(form.get("next", "/"))
+    login = form.get("login", "").strip()[:64]
+
+    def again(problem: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
+        return HTMLResponse(_page(request, t, problem=problem, login=login, to=to), status_code=status, headers=headers)
+
+    if not _ours(request):
+        return again(t("login.foreign"), HTTPStatus.FORBIDDEN)
+    session_ms: int = request.app.state.config.web.session_ms
+    try:
+        session = await access.log_in(
+            services.engine,
+            services.passwords,
+            login=login,
+            password=form.get("password", ""),
+            address=address_of(request),
+            session_ms=session_ms,
+            token=new_token(),
+            now_ms=services.clock(),
+        )
+    except TooMany as error:
+        wait = int(str((error.details or {}).get("retry_after_s", 900)))
+        return again(t("login.throttled", minutes=-(-wait // 60)), error.status, {"Retry-After": str(wait)})
+    except Unauthenticated as error:
+        return again(t("login.wrong"), error.status)
+    answer = RedirectResponse(to, status_code=_SEE_OTHER)
+    set_session_cookie(answer, request, session.token, session_ms // 1000)
+    return answer
+
+
+async def _leave(services: Services, request: Request) -> Response:
+    answer = RedirectResponse("/login", status_code=_SEE_OTHER)
+    token = request.cookies.get(COOKIE)
+    if token and _ours(request):
+        now = services.clock()
+        # A session that has ended already is what was asked for.
+        with suppress(Unauthenticated):
+            async with transaction(services.engine) as conn:
+                actor = await access.authenticate(conn, token=token, address=address_of(request), now_ms=now)
+                await access.log_out(conn, actor=actor, token=token, now_ms=now)
+        answer.delete_cookie(COOKIE, path="/")
+    return answer
 
 
 def _page(request: Request, t: Texts, *, problem: str | None, login: str, to: str) -> str:
@@ -188,6 +200,4 @@ def _page(request: Request, t: Texts, *, problem: str | None, login: str, to: st
     )
     body = h("body", h("main", form, class_="login"))
     lang = "zh-CN" if t.language.value == "zh" else "en"
-    return join(
-        Html("<!doctype html>"), h("html", head, body, lang=lang, data_theme="dark" if dark else "light")
-    )
+    return join(Html("<!doctype html>"), h("html", head, body, lang=lang, data_theme="dark" if dark else "light"))

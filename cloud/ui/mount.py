@@ -1,12 +1,11 @@
 """Puts the pages onto the web process. Nothing is registered before `mount` is called."""
 
-from collections.abc import Awaitable, Callable
+import uuid
 from pathlib import Path
 
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse
-from nicegui import app as nicegui_app
+from fastapi import FastAPI
 from nicegui import ui
+from starlette.staticfiles import StaticFiles
 
 from cloud.access import pages as access
 from cloud.alarms import pages as alarms
@@ -14,22 +13,28 @@ from cloud.assets import pages as assets
 from cloud.ingest import pages as ingest
 from cloud.people import pages as people
 from cloud.ui import overview
-from cloud.ui.layout import not_found
 from cloud.ui.login import routes
-from cloud.ui.screen import Services, open_screen
+from cloud.ui.screen import Services
 from cloud.work_orders import pages as work_orders
-from starlette.exceptions import HTTPException
-from starlette.staticfiles import StaticFiles
 
 STATIC = Path(__file__).with_name("static")
 FEATURES = (overview, assets, alarms, work_orders, people, access, ingest)
+"""Each has `register(services)`, which adds its pages."""
 
 
-def mount(app: FastAPI, services: Services) -> None:
+def mount(app: FastAPI) -> None:
     """Add the login, the pages and their files to `app`, below everything that it serves already.
 
-    Call it last: what no earlier route takes belongs to the pages.
+    Call it last, with the parts of the process in `app.state`: what no earlier route takes belongs to the pages.
     """
+    state = app.state
+    services = Services(
+        engine=state.engine,
+        clock=state.clock,
+        telemetry=state.telemetry,
+        passwords=state.passwords,
+        new_id=lambda: str(uuid.uuid4()),
+    )
     app.mount("/ui", StaticFiles(directory=STATIC), name="ui")
     app.include_router(routes(services))
     for feature in FEATURES:

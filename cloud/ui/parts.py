@@ -1,8 +1,10 @@
 """What pages are put together from: marks of priority and state, ages, key figures, bars, lists. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from cloud.ui.format import DASH
 from cloud.ui.markup import Child, Html, h, join
 from cloud.ui.texts import Texts
 
@@ -38,7 +40,7 @@ def priority_word(t: Texts, priority: str) -> Html:
 def age(at_ms: int | None, *, old_ms: int | None = None) -> Html:
     """Show how long ago a moment was; the browser keeps it running."""
     if at_ms is None:
-        return h("time", "–")
+        return h("time", DASH)
     return h("time", data_age=at_ms, data_old=old_ms, class_="age")
 
 
@@ -66,17 +68,23 @@ def facts(pairs: Iterable[tuple[str, Child]]) -> Html:
 def choices(name: str, options: Sequence[tuple[str, str]], chosen: str, label: str) -> Html:
     """Show a filter as a row of buttons, the chosen one pressed."""
     buttons = (
-        h("button", text, type="button", data_act="filter", data_id=f"{name}={value}", aria_pressed=str(value == chosen).lower())
+        h(
+            "button",
+            text,
+            type="button",
+            data_act="filter",
+            data_id=f"{name}={value}",
+            aria_pressed=str(value == chosen).lower(),
+        )
         for value, text in options
     )
     return h("div", *buttons, class_="choices", role="group", aria_label=label)
 
 
-def place(t: Texts, row: object) -> str:
+def place(t: Texts, row: Mapping[Any, Any]) -> str:
     """Write where a row lies: community, building and place as far as they are known."""
-    data = dict(row)  # type: ignore[call-overload]
-    name = data.get("community_name") or {"zh": data.get("community_zh"), "en": data.get("community_en")}
-    parts = (t.pick(str(name["zh"]), str(name["en"])), data.get("building"), data.get("place"))
+    name = row.get("community_name") or {"zh": row.get("community_zh"), "en": row.get("community_en")}
+    parts = (t.pick(str(name["zh"]), str(name["en"])), row.get("building"), row.get("place"))
     return " · ".join(str(part) for part in parts if part)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from fastapi import Request, Response
@@ -13,33 +13,36 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from cloud.access.domain import Actor
 from cloud.access.endpoints import COOKIE, address_of
 from cloud.access.service import authenticate
+from cloud.assets.organisation import list_communities
 from cloud.platform.clock import Clock
 from cloud.platform.database import reading, transaction
 from cloud.platform.errors import LinliError, Unauthenticated
 from cloud.platform.security import Passwords
 from cloud.telemetry.api import TelemetryStore
+from cloud.ui.format import moment
 from cloud.ui.live import Act, ActHandler, Live
 from cloud.ui.markup import Html, h, join
+from cloud.ui.profiles import Profiles
 from cloud.ui.texts import Texts, texts
 from runtime.logs import get_log
 
 THEME_COOKIE = "linli_theme"
 _EVERY_S = 1.0
+_SEE_OTHER = 303
 
 Items = list[tuple[str, Html]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Services:
-    """What the web process lends to its pages. `session_ms` is how long a login lasts; `secure`: cookies by TLS only."""
+    """What the web process lends to its pages; `new_id` makes the id of a command (a UUID as text)."""
 
     engine: AsyncEngine
     clock: Clock
     telemetry: TelemetryStore
     passwords: Passwords
     new_id: Callable[[], str]
-    session_ms: int
-    secure: bool
+    profiles: Profiles = field(default_factory=Profiles)
 
 
 class Screen:
@@ -56,6 +59,7 @@ class Screen:
         self._refresh: Callable[[], Awaitable[None]] | None = None
         self._notice: Live | None = None
         self._acts: dict[str, ActHandler] = {}
+        self.zones: dict[int, str] = {}
 
     @property
     def token(self) -> str:
@@ -84,6 +88,16 @@ class Screen:
         actor = await authenticate(conn, token=self._token, address=self._address, now_ms=self.now_ms())
         # The page keeps the language that it was built in; a switch loads it anew.
         self.actor = replace(actor, language=self.actor.language)
+
+    def zone(self, community_id: int | None = None) -> str:
+        """Give the time zone of a community; without one, of the first that the person sees."""
+        if community_id in self.zones:
+            return self.zones[community_id]
+        return next(iter(self.zones.values()), "UTC")
+
+    def at(self, at_ms: int | None, community_id: int | None = None) -> str:
+        """Write a moment by the clocks of a community."""
+        return moment(at_ms, self.zone(community_id), self.now_ms())
 
     # --- what the page consists of
 
@@ -162,16 +176,20 @@ def login_url(path: str, *, expired: bool) -> str:
     return f"/login?next={quote(path, safe='')}{reason}"
 
 
-async def open_screen(services: Services, request: Request) -> Screen | Response:
-    """Open a page for whoever asks, or send them to the login page and back here afterwards."""
+async def open_page(services: Services, request: Request, show: Callable[[Screen], Awaitable[None]]) -> Response | None:
+    """Show a page to whoever asks, or send them to the login page and back here afterwards."""
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    token = request.cookies.get(COOKIE, "")
+    token = request.cookies.get(COOKIE)
+    if not token:
+        return RedirectResponse(login_url(path, expired=False), status_code=_SEE_OTHER)
     address = address_of(request)
     try:
-        if not token:
-            raise Unauthenticated("nobody is logged in", code="no_session")
         async with reading(services.engine) as conn:
             actor = await authenticate(conn, token=token, address=address, now_ms=services.clock())
+            communities = await list_communities(conn, actor.visible())
+        screen = Screen(services, token=token, address=address, path=path, actor=actor)
+        screen.zones = {row["id"]: row["time_zone"] for row in communities}
+        await show(screen)
     except Unauthenticated:
-        return RedirectResponse(login_url(path, expired=bool(token)), status_code=303)
-    return Screen(services, token=token, address=address, path=path, actor=actor)
+        return RedirectResponse(login_url(path, expired=True), status_code=_SEE_OTHER)
+    return None

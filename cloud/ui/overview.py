@@ -1,0 +1,138 @@
+"""The first page: the whole span in one view (level 1). What needs somebody stands on top."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import Request, Response
+from nicegui import ui
+
+from cloud.access.domain import Permission
+from cloud.alarms import service as alarms
+from cloud.alarms.pages import acts
+from cloud.assets import repository as assets
+from cloud.ingest import repository as ingest
+from cloud.ui.layout import Frame
+from cloud.ui.markup import Html, h, join
+from cloud.ui.parts import DATA_OLD_MS, PRIORITIES, age, empty, mark, tile
+from cloud.ui.rows import Row, alarm_mark, alarm_row, attention, gravity, order_row, words
+from cloud.ui.screen import Screen, Services, open_page
+from cloud.ui.texts import Texts
+from cloud.work_orders import service as work_orders
+
+_ALARMS = 60
+_ORDERS = 40
+
+
+def register(services: Services) -> None:
+    """Add the page."""
+
+    @ui.page("/")
+    async def overview(request: Request) -> Response | None:
+        return await open_page(services, request, lambda screen: _show(screen, request))
+
+
+async def _show(screen: Screen, request: Request) -> None:
+    t = screen.t
+    frame = Frame(screen, request, t("overview.title"))
+    acts(screen)
+    with frame.main():
+        figures = screen.live("tiles", label=t("overview.figures"))
+        with ui.element("div").classes("columns wide-left"):
+            with ui.element("div"), ui.element("section").classes("panel"):
+                title = screen.live("title")
+                listed = screen.live("list alarms", label=t("overview.alarms"))
+            with ui.element("div"), ui.element("section").classes("panel"):
+                orders_title = screen.live("title")
+                orders = screen.live("list orders", label=t("overview.orders"))
+
+    async def refresh() -> None:
+        visible = screen.actor.visible()
+        now = screen.now_ms()
+        async with screen.reading() as conn:
+            await frame.refresh(conn)
+            summary = await alarms.overview(conn, screen.actor, now_ms=now)
+            rows = await alarms.list_alarms(conn, screen.actor, state="open", limit=_ALARMS)
+            jobs = await work_orders.list_orders(conn, screen.actor, state="open", limit=_ORDERS)
+            nodes = await assets.nodes_for_page(conn, visible)
+            newest = await assets.newest_received_for_page(conn, visible)
+            odd = await ingest.quarantined_for_page(conn, visible)
+        overdue = sum(1 for job in jobs if _overdue(job, now))
+        figures.show(_figures(screen, summary, nodes=nodes, newest=newest, odd=odd, overdue=overdue))
+        highest = min(rows, key=gravity, default=None)
+        title.show([("title", h("h2", t("overview.alarms"))), ("highest", _highest(screen, highest))])
+        may = screen.actor.may_anywhere(Permission.ACKNOWLEDGE)
+        shown = [alarm_row(t, row, may_acknowledge=may) for row in sorted(rows, key=attention)]
+        listed.show(shown or [("empty", empty(t("overview.no_alarms")))])
+        orders_title.show(
+            [("title", h("h2", t("overview.orders"))), ("all", h("a", t("overview.all_orders"), href="/work-orders"))]
+        )
+        orders.show([order_row(t, job) for job in jobs] or [("empty", empty(t("overview.no_orders")))])
+
+    await screen.every_second(refresh)
+
+
+def _overdue(job: Row, now_ms: int) -> bool:
+    if job["restored_ms"] is not None:
+        return False
+    arriving = job["state"] in {"new", "dispatched", "accepted"}
+    return bool(now_ms > (job["arrive_by_ms"] if arriving else job["restore_by_ms"]))
+
+
+def _highest(screen: Screen, row: Row | None) -> Html:
+    t = screen.t
+    if row is None:
+        return h("a", t("overview.all_alarms"), href="/alarms")
+    text = join(alarm_mark({**row, "acknowledged": True}), t("overview.highest"), " ", h("b", words(t, row["label"])))
+    return h("a", text, href=f"/alarms/{row['id']}", class_="what highest")
+
+
+def _figures(
+    screen: Screen, summary: dict[str, Any], *, nodes: Sequence[Row], newest: int | None, odd: int, overdue: int
+) -> list[tuple[str, Html]]:
+    t = screen.t
+    by_priority = [
+        h(
+            "span",
+            mark(name) if summary["alarms"][name]["open"] else mark("none"),
+            h("span", summary["alarms"][name]["open"]),
+            h("small", t.of("priority", name)),
+            class_="byprio",
+        )
+        for name in PRIORITIES
+    ]
+    states = [
+        h("span", h("span", count), " ", h("small", t.of("order_state", state)), class_="byprio")
+        for state, count in summary["work_orders"].items()
+        if count
+    ]
+    devices = summary["devices"]
+    online = sum(1 for node in nodes if node["online"])
+    late = h("span", overdue, " ", h("small", t("overview.overdue")), class_="byprio overdue") if overdue else None
+    total = sum(summary["work_orders"].values())
+    engine = t("engine.works") if summary["engine"]["alive"] else t("engine.stopped")
+    return [
+        ("alarms", tile(t("overview.open_alarms"), join(*by_priority), href="/alarms", classes="span2")),
+        (
+            "waiting",
+            tile(t("overview.unacknowledged"), summary["unacknowledged"], href="/alarms?state=unacknowledged"),
+        ),
+        (
+            "orders",
+            tile(
+                t("overview.open_orders"),
+                join(*states, late) if total else "0",
+                href="/work-orders",
+                classes="span2",
+            ),
+        ),
+        ("devices", tile(t("overview.devices"), _of(t, devices["online"], devices["offline"]), href="/devices")),
+        ("agents", tile(t("overview.agents"), _of(t, online, len(nodes) - online), href="/quarantine")),
+        ("data", tile(t("overview.data"), age(newest, old_ms=DATA_OLD_MS))),
+        ("engine", tile(t("overview.engine"), h("span", engine, class_="engine-word"))),
+        ("odd", tile(t("overview.quarantined"), odd, href="/quarantine")),
+    ]
+
+
+def _of(t: Texts, online: int, offline: int) -> Html:
+    away = h("span", offline, " ", h("small", t("overview.offline")), class_="byprio overdue") if offline else None
+    return join(h("span", online, " ", h("small", t("overview.online")), class_="byprio"), away)

@@ -1,0 +1,113 @@
+"""Rows of alarms and work orders, as the overview, the lists and the pages of devices show them. Pure.
+
+A row is a document of `cloud.alarms.service` or `cloud.work_orders.service`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cloud.alarms.domain import Action, State
+from cloud.ui.markup import Html, h
+from cloud.ui.parts import PRIORITIES, age, countdown, mark, place, priority_word
+from cloud.ui.texts import Texts
+from cloud.work_orders.domain import ENDED
+from cloud.work_orders.domain import State as OrderState
+
+Row = Mapping[Any, Any]
+
+
+def words(t: Texts, label: Mapping[str, str]) -> str:
+    """Give a label of the data in the reader's language."""
+    return t.pick(label["zh"], label["en"])
+
+
+def waits(row: Row) -> bool:
+    """Whether an alarm waits for somebody to acknowledge it."""
+    return not row["closed"] and not row["acknowledged"]
+
+
+def alarm_mark(row: Row) -> Html:
+    """Draw an alarm's mark: blinking until it is acknowledged, hollow once its cause has gone."""
+    return mark(row["priority"], unacknowledged=waits(row), active=row["active"])
+
+
+def alarm_state(t: Texts, row: Row) -> str:
+    """Name an alarm's state."""
+    return t.of("alarm_state", State(row["state"]).name.lower())
+
+
+def attention(row: Row) -> tuple[bool, int, int]:
+    """Order alarms by what needs somebody first: unacknowledged, then the newest."""
+    return (not waits(row), -row["raised_ms"], -row["id"])
+
+
+def gravity(row: Row) -> tuple[int, bool, int]:
+    """Order alarms by weight: active ones by priority, then unacknowledged, then the newest."""
+    rank = PRIORITIES.index(row["priority"]) if row["priority"] in PRIORITIES else len(PRIORITIES)
+    return (rank if row["active"] else rank + len(PRIORITIES), not waits(row), -row["raised_ms"])
+
+
+def acknowledge_button(t: Texts, row: Row, *, primary: bool = False) -> Html:
+    """Give the button that acknowledges an alarm; the key `a` presses the first one."""
+    return h(
+        "button",
+        t("alarm.acknowledge"),
+        type="button",
+        class_="primary" if primary else None,
+        data_act="acknowledge",
+        data_id=row["id"],
+        data_ack=True,
+        aria_keyshortcuts="a",
+        aria_label=f"{t('alarm.acknowledge')}: {words(t, row['label'])}",
+    )
+
+
+def alarm_row(t: Texts, row: Row, *, may_acknowledge: bool) -> tuple[str, Html]:
+    """Show one alarm in a list."""
+    waiting = waits(row)
+    can = may_acknowledge and Action.ACKNOWLEDGE.value in row["allowed"]
+    link = h("a", words(t, row["label"]), href=f"/alarms/{row['id']}", class_=None if waiting else "calm")
+    notes = []
+    if row["occurrences"] > 1:
+        notes.append(t("alarm.times", count=row["occurrences"]))
+    if row["historical"]:
+        notes.append(t("alarm.historical"))
+    note = h("span", " · ".join(notes), class_="sub") if notes else None
+    key = f"alarm-{row['id']}"
+    cells = (
+        h("div", h("span", alarm_mark(row), priority_word(t, row["priority"]), class_="what"), class_="cell tight"),
+        h("div", link, note, class_="cell grow"),
+        h("div", words(t, row["device_label"]), h("span", place(t, row), class_="sub"), class_="cell full"),
+        h("div", alarm_state(t, row), class_="cell grow"),
+        h("div", age(row["raised_ms"]), class_="cell tight end"),
+        h("div", acknowledge_button(t, row) if can else None, class_="cell end"),
+    )
+    return key, h("div", *cells, class_="row unread" if waiting else "row", data_row=True, data_key=key)
+
+
+def order_clock(t: Texts, row: Row) -> Html:
+    """Show the clock that runs on an order: until arrival, until restoration, or what ended it."""
+    if OrderState(row["state"]) in ENDED:
+        return age(row["closed_ms"])
+    if row["restored_ms"] is not None:
+        return h("span", t("order.restored"))
+    arrived = row["state"] not in {OrderState.NEW, OrderState.DISPATCHED, OrderState.ACCEPTED}
+    until = row["restore_by_ms"] if arrived else row["arrive_by_ms"]
+    return h("span", t("order.restore") if arrived else t("order.arrive"), " ", countdown(until))
+
+
+def order_row(t: Texts, row: Row) -> tuple[str, Html]:
+    """Show one work order in a list."""
+    key = f"order-{row['id']}"
+    thing = words(t, row["asset"]) if row["asset"] else ""
+    sub = " · ".join(part for part in (thing, place(t, row)) if part)
+    link = h("a", words(t, row["title"]), href=f"/work-orders/{row['id']}")
+    number = h("span", f"{row['number']} · {t.of('priority', row['priority'])}", class_="sub")
+    cells = (
+        h("div", link, number, class_="cell full"),
+        h("div", sub, class_="cell full dim"),
+        h("div", row["assignee"] or h("span", t("order.nobody"), class_="strong"), class_="cell"),
+        h("div", t.of("order_state", row["state"]), class_="cell tight strong"),
+        h("div", order_clock(t, row), class_="cell end"),
+    )
+    return key, h("div", *cells, class_="row", data_row=True, data_key=key)

@@ -1,0 +1,200 @@
+"""Trends: the curves of a device's points, drawn in the browser from the telemetry store."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from nicegui import ui
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cloud.assets import service as assets
+from cloud.telemetry.api import Bucket
+from cloud.ui.markup import h
+from cloud.ui.screen import Screen
+
+_MAX_POINTS = 240
+_EVERY_MS = 5_000
+_SHORT_MS = 10 * 60_000
+_DAY_MS = 24 * 3_600_000
+# Middle greys that read on the light and on the dark ground alike; no alarm has them.
+_LINE = "#5d7287"
+_TEXT = "#727b85"
+_GRID = "#8d959e55"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Curve:
+    """A point that is drawn: `limits` are those of its alarms."""
+
+    point: str
+    label: str
+    unit: str
+    limits: tuple[float, ...] = ()
+
+
+async def trend_points(screen: Screen, conn: AsyncConnection, device_id: int, points: Sequence[str]) -> list[Curve]:
+    """Give the curves for some points of a device, or for those its profile draws when none of them is a number."""
+    row, _ = await assets.describe_device(conn, screen.actor, device_id)
+    known = await screen.services.profiles.get(conn, row["profile_hash"])
+    if known is None:
+        return []
+    numbers = [name for name in points if known.profile.points[name].modbus.value_type in {int, float}]
+    drawn = [name for name in numbers if not known.profile.points[name].enumeration]
+    drawn += [name for name, point in known.profile.points.items() if point.trend and name not in drawn]
+    return [
+        Curve(
+            point=name,
+            label=known.profile.points[name].label.text(screen.t.language.value),
+            unit=known.profile.points[name].unit,
+            limits=tuple(
+                float(test.operand)
+                for rule in known.rules.values()
+                for test in rule.tests
+                if test.point == name and test.operator in {"above", "below"} and isinstance(test.operand, float)
+            ),
+        )
+        for name in drawn
+    ][: 4 if points else None]
+
+
+class Trend:
+    """The curves of one device, one below the other."""
+
+    def __init__(
+        self, screen: Screen, device_id: int, curves: Sequence[Curve], *, around_ms: int | None = None
+    ) -> None:
+        self._screen = screen
+        self._device_id = device_id
+        self._around_ms = around_ms
+        self._charts: list[tuple[Curve, ui.echart]] = []
+        self._shown: tuple[int, int] | None = None
+        with ui.element("div").classes("trends"):
+            for curve in curves:
+                with ui.element("section").classes("panel"):
+                    title = f"{curve.label}{f' ({curve.unit})' if curve.unit else ''}"
+                    screen.live().show([("title", h("h2", title))])
+                    chart = ui.echart(options(curve, (), from_ms=0, to_ms=1, zone="UTC", around_ms=around_ms)).classes(
+                        "trend"
+                    )
+                    with chart.props.suspend_updates():
+                        chart.props["role"] = "img"
+                        chart.props["aria-label"] = title
+                    self._charts.append((curve, chart))
+
+    async def show(self, *, from_ms: int, to_ms: int, force: bool = False) -> None:
+        """Draw a span of time; again only when it moved by more than one can see."""
+        if self._shown is not None and not force and abs(to_ms - self._shown[1]) < _EVERY_MS:
+            return
+        self._shown = (from_ms, to_ms)
+        for curve, chart in self._charts:
+            buckets = await self._screen.services.telemetry.series(
+                device_id=self._device_id, point=curve.point, from_ms=from_ms, to_ms=to_ms, max_points=_MAX_POINTS
+            )
+            chart.options.clear()
+            chart.options.update(
+                options(
+                    curve,
+                    buckets,
+                    from_ms=from_ms,
+                    to_ms=to_ms,
+                    zone=self._screen.zone(),
+                    around_ms=self._around_ms,
+                )
+            )
+            chart.update()
+
+
+def options(
+    curve: Curve, buckets: Sequence[Bucket], *, from_ms: int, to_ms: int, zone: str, around_ms: int | None
+) -> dict[str, Any]:
+    """Give the chart's options. Times are written here, because a browser knows its own time zone only. Pure.
+
+    A stretch of bad data is a gap. The band between the lowest and the highest value of each stretch is drawn behind
+    the mean, so that a short spike is never averaged away.
+    """
+    tz = ZoneInfo(zone)
+    form = "%m-%d %H:%M" if to_ms - from_ms >= _DAY_MS else "%H:%M:%S" if to_ms - from_ms <= _SHORT_MS else "%H:%M"
+
+    def clock(at_ms: int) -> str:
+        return datetime.fromtimestamp(at_ms / 1000, tz).strftime(form)
+
+    mean = [[b.at_ms, _round(b.mean)] for b in buckets]
+    low = [[b.at_ms, _round(b.low)] for b in buckets]
+    spread = [[b.at_ms, None if b.low is None or b.high is None else _round(b.high - b.low)] for b in buckets]
+    ticks = [from_ms + (to_ms - from_ms) * i // 4 for i in range(5)]
+    labels = {str(at): clock(at) for at in ticks}
+    lines: list[dict[str, Any]] = [
+        {"yAxis": limit, "lineStyle": {"color": _TEXT, "type": "dashed", "width": 1}} for limit in curve.limits
+    ]
+    if around_ms is not None:
+        lines.append({"xAxis": around_ms, "lineStyle": {"color": _TEXT, "type": "solid", "width": 1}})
+    base = {"type": "line", "symbol": "none", "connectNulls": False, "animation": False, "stackStrategy": "all"}
+    tip = (
+        "ps => { const p = ps.find(x => x.seriesIndex === 2); if (!p || p.value[1] == null) return '';"
+        f" const at = new Intl.DateTimeFormat('sv', {{timeZone: '{zone}', dateStyle: 'short', timeStyle: 'medium'}});"
+        f" return at.format(p.value[0]) + '<br><b>' + p.value[1] + '</b> ' + {curve.unit!r}; }}"
+    )
+    return {
+        "animation": False,
+        "grid": {"left": 8, "right": 14, "top": 12, "bottom": 4, "containLabel": True},
+        "tooltip": {"trigger": "axis", "confine": True, ":formatter": tip},
+        "xAxis": {
+            "type": "value",
+            "min": from_ms,
+            "max": to_ms,
+            "interval": max((to_ms - from_ms) / 4, 1),
+            "axisLabel": {
+                "color": _TEXT,
+                ":formatter": f"v => ({labels!r})[String(Math.floor(v))] || ''",
+                "hideOverlap": True,
+            },
+            "axisPointer": {"label": {"show": False}},
+            "splitLine": {"show": False},
+            "axisLine": {"lineStyle": {"color": _GRID}},
+        },
+        "yAxis": {
+            "type": "value",
+            "scale": True,
+            "axisLabel": {"color": _TEXT},
+            "splitLine": {"lineStyle": {"color": _GRID}},
+            "splitNumber": 4,
+        },
+        "series": [
+            {
+                **base,
+                "data": low,
+                "stack": "band",
+                "lineStyle": {"opacity": 0},
+                "tooltip": {"show": False},
+                "silent": True,
+            },
+            {
+                **base,
+                "data": spread,
+                "stack": "band",
+                "lineStyle": {"opacity": 0},
+                "areaStyle": {"color": _LINE, "opacity": 0.22},
+                "silent": True,
+            },
+            {
+                **base,
+                "name": curve.label,
+                "data": mean,
+                "lineStyle": {"color": _LINE, "width": 2},
+                "itemStyle": {"color": _LINE},
+                "markLine": {
+                    "silent": True,
+                    "symbol": "none",
+                    "label": {"show": False},
+                    "data": lines,
+                    "animation": False,
+                },
+            },
+        ],
+    }
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
