@@ -196,3 +196,12 @@ async def list_journals(conn: AsyncConnection, visible: Visible) -> list[dict[st
         {**{name: row[name] for name in names}, "gaps": gaps.get((row["node_id"], row["journal_id"]), [])}
         for row in journals
     ]
+
+
+async def quarantined_for_page(conn: AsyncConnection, visible: Visible) -> int:
+    """Count what lies in quarantine and comes from nodes that somebody sees (as `list_quarantine` has it)."""
+    mine = visible_clause(node, visible)
+    if visible.everything or visible.communities:
+        mine = mine | quarantine.c.node_id.is_(None)
+    joined = quarantine.outerjoin(node, node.c.id == quarantine.c.node_id)
+    return int((await conn.execute(select(func.count()).select_from(joined).where(mine))).scalar_one())

@@ -30,9 +30,9 @@ from cloud.telemetry.api import TelemetryStore
 from runtime.health import Check, Status
 from runtime.lifecycle import Backoff
 from runtime.logs import get_log
-from wire.events import RebirthNeeded
 from wire.host import Host
 from wire.payload import Message
+from wire.topic import NodeKey
 
 TRANSIENT = (Unavailable, OperationalError, InterfaceError, PoolTimeout, OSError)
 """What passes by itself: a full disk, a locked file, a database that restarts."""
@@ -79,9 +79,9 @@ class Ingest:
         """Forget what births told: the broker keeps nothing for us, so every node must be born again."""
         self._tracking.disconnected()
 
-    def ask_rebirth(self, told: RebirthNeeded) -> None:
+    def ask_rebirth(self, key: NodeKey) -> None:
         """Ask a node for its births with the next messages, at most once in 5 s."""
-        self._tracking.want_rebirth(told.node)
+        self._tracking.want_rebirth(key)
 
     async def process(self, messages: Sequence[Incoming]) -> list[Message]:
         """Store everything that follows from a batch (which may be empty); give what is to be published.
@@ -215,8 +215,3 @@ class Ingest:
                 await repository.add_quarantine(conn, rows, self._clock())
         except TRANSIENT as again:
             self._log.warning("cannot quarantine", error=str(again))
-
-
-def incoming(topic: str, payload: object, at_ms: int) -> Incoming:
-    """Make an Incoming of what an MQTT client delivers."""
-    return Incoming(topic=topic, payload=payload if isinstance(payload, bytes) else b"", at_ms=at_ms)

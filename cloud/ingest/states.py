@@ -101,6 +101,7 @@ class StateKeeper:
         named = {metric.name: metric.value for metric in born.metrics}
         tracking.births.forget(key)
         tracking.nodes.pop(key, None)
+        tracking.born.add(key)
         journal_id, first = named.get(JOURNAL_ID), named.get(JOURNAL_FIRST)
         mine = isinstance(journal_id, str) and bool(journal_id)
         try:

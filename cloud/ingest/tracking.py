@@ -17,13 +17,17 @@ ASK_EVERY_MS = 5_000
 
 @dataclass(kw_only=True, slots=True)
 class Tracking:
-    """The memory of one ingest process. `strangers` are nodes whose group is no community, and since when."""
+    """The memory of one ingest process.
+
+    `strangers` are nodes whose group is no community, and since when; `born` are all nodes whose births the host has.
+    """
 
     host: Host
     metrics: IngestMetrics
     nodes: dict[NodeKey, NodeState] = field(default_factory=dict)
     births: Births = field(default_factory=Births)
     strangers: dict[NodeKey, int] = field(default_factory=dict)
+    born: set[NodeKey] = field(default_factory=set)
     _rebirths: set[NodeKey] = field(default_factory=set)
     _asked: dict[tuple[NodeKey, str], int] = field(default_factory=dict)
 
@@ -33,9 +37,10 @@ class Tracking:
 
     def disconnected(self) -> None:
         """Drop everything that a rebirth will tell again."""
-        for key in {*self.nodes, *self.births.journals, *(place[0] for place in self.births.devices)}:
+        for key in self.born:
             self.host.forget(key)
             self.births.forget(key)
+        self.born.clear()
         self.nodes.clear()
         self.strangers.clear()
         self._asked.clear()

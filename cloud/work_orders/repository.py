@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -119,17 +119,17 @@ async def of_alarm(conn: AsyncConnection, alarm_id: int) -> OrderRow | None:
     return _order(found) if found is not None else None
 
 
+_WAITING = and_(work_order.c.state == State.NEW.value, or_(~work_order.c.historical, work_order.c.priority == "urgent"))
+
+
+async def any_waiting(conn: AsyncConnection) -> bool:
+    """Whether there is an order that nobody has."""
+    return (await conn.execute(select(work_order.c.id).where(_WAITING).limit(1))).first() is not None
+
+
 async def waiting(conn: AsyncConnection, limit: int) -> list[OrderRow]:
     """List orders that nobody has, oldest first; those of the past wait until a person looks, unless urgent."""
-    query = (
-        select(work_order)
-        .where(
-            work_order.c.state == State.NEW.value,
-            ~work_order.c.historical | (work_order.c.priority == "urgent"),
-        )
-        .order_by(work_order.c.opened_ms, work_order.c.id)
-        .limit(limit)
-    )
+    query = select(work_order).where(_WAITING).order_by(work_order.c.opened_ms, work_order.c.id).limit(limit)
     return [_order(row) for row in (await conn.execute(query)).mappings()]
 
 

@@ -166,6 +166,11 @@ async def act(
     return moved
 
 
+async def any_waiting(conn: AsyncConnection) -> bool:
+    """Whether there is an order that nobody has."""
+    return await repository.any_waiting(conn)
+
+
 async def assign_waiting(conn: AsyncConnection, *, now_ms: int) -> int:
     """Try again to find somebody for orders that nobody has; how many were sent out."""
     sent = 0

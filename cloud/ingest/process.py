@@ -1,0 +1,186 @@
+"""The ingest process: from the broker to the database, and commands back."""
+
+import asyncio
+import random
+import ssl
+import time
+from collections.abc import Iterable
+from datetime import timedelta
+
+import aiomqtt
+from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from cloud.assets import service as assets
+from cloud.config import CloudConfig
+from cloud.ingest import repository
+from cloud.ingest.batch import Inbox
+from cloud.ingest.downlink import Downlink
+from cloud.ingest.metrics import IngestMetrics
+from cloud.ingest.service import TRANSIENT, Ingest
+from cloud.platform.clock import Clock, system_clock
+from cloud.platform.database import open_engine, reading, transaction
+from cloud.platform.migrate import check_schema
+from cloud.telemetry.api import TelemetryStore
+from cloud.telemetry.embedded import EmbeddedTelemetry
+from runtime.health import Beat, Check, Health, Status
+from runtime.lifecycle import Backoff
+from runtime.logs import get_log
+from runtime.probe import probe_server
+from runtime.version import VERSION
+from wire.host import Host
+from wire.payload import Message
+from wire.topic import NodeKey, host_filters
+
+TICK = timedelta(milliseconds=100)
+"""How often ingest looks at time alone: gaps in a sequence, acknowledgements that wait, commands."""
+
+SILENT_S = 30.0
+ANSWER_S = 20.0
+"""How long a node that was online may take to answer the request for a rebirth after our own start."""
+
+
+class IngestProcess:
+    """The connection to the broker and everything that lives as long as it."""
+
+    def __init__(
+        self,
+        config: CloudConfig,
+        *,
+        engine: AsyncEngine,
+        telemetry: TelemetryStore,
+        clock: Clock,
+        registry: CollectorRegistry,
+        health: Health,
+    ) -> None:
+        self._config = config
+        self._engine = engine
+        self._clock = clock
+        self._metrics = IngestMetrics(registry)
+        self._host = Host(reorder_timeout_ms=round(config.ingest.reorder_timeout / timedelta(milliseconds=1)))
+        self._ingest = Ingest(
+            engine=engine,
+            telemetry=telemetry,
+            host=self._host,
+            clock=clock,
+            metrics=self._metrics,
+            backoff=Backoff(random=random.random, limit=timedelta(seconds=5)),
+        )
+        self._downlink = Downlink(engine=engine, host=self._host, clock=clock, metrics=self._metrics)
+        self._backoff = Backoff(random=random.random)
+        self._broker = Check(status=Status.DOWN, detail="not connected yet")
+        self._beat = Beat(clock=time.monotonic, silence_s=SILENT_S)
+        self._log = get_log("cloud.ingest")
+        health.add("broker", lambda: self._broker)
+        health.add("storage", self._ingest.health)
+        health.add("loop", self._beat)
+
+    async def run(self) -> None:
+        """Connect, and connect again, until cancelled. ConfigError when the broker's secrets cannot be read."""
+        while True:
+            try:
+                await self._session()
+            except* aiomqtt.MqttError as group:
+                self._lost(group.exceptions)
+            self._ingest.disconnected()
+            self._beat.turn()
+            await asyncio.sleep(self._backoff.next_pause().total_seconds())
+
+    def _lost(self, errors: Iterable[BaseException]) -> None:
+        broker = self._config.broker
+        why = "; ".join(sorted({str(error) for error in errors}))
+        detail = f"{broker.username}@{broker.host}:{broker.port}: {why}"
+        if detail != self._broker.detail:
+            self._log.warning("no connection to the broker", broker=f"{broker.host}:{broker.port}", error=why)
+        self._broker = Check(status=Status.DOWN, detail=detail)
+
+    async def _session(self) -> None:
+        broker, settings = self._config.broker, self._config.ingest
+        inbox = Inbox(limit=settings.batch_messages, wait=settings.batch_wait, clock=self._clock)
+        client = aiomqtt.Client(
+            broker.host,
+            broker.port,
+            username=broker.username,
+            password=self._config.broker_password(),
+            clean_session=True,
+            keepalive=15,
+            queue_type=inbox.queue_type,
+            tls_context=self._tls(),
+        )
+        # Acknowledgements of many nodes leave together; that many calls in flight are no reason for a warning.
+        client.pending_calls_threshold = 1000
+        async with client:
+            await client.subscribe([(topic, 1) for topic in host_filters()])
+            self._log.info("connected", broker=f"{broker.host}:{broker.port}")
+            self._broker = Check(status=Status.OK)
+            self._backoff.reset()
+            async with asyncio.TaskGroup() as group, inbox:
+                group.create_task(self._receive(client, inbox), name="ingest:receive")
+                group.create_task(self._send_commands(client), name="ingest:commands")
+                group.create_task(self._find_again(), name="ingest:find-again")
+
+    def _tls(self) -> ssl.SSLContext | None:
+        broker = self._config.broker
+        if not broker.tls:
+            return None
+        file = self._config.path(broker.ca_file) if broker.ca_file is not None else None
+        return ssl.create_default_context(cafile=file)
+
+    async def _receive(self, client: aiomqtt.Client, inbox: Inbox) -> None:
+        while True:
+            batch = await inbox.batch(client.messages, patience=TICK)
+            await _publish(client, await self._ingest.process(batch))
+            self._beat.turn()
+
+    async def _send_commands(self, client: aiomqtt.Client) -> None:
+        while True:
+            try:
+                await _publish(client, await self._downlink.due())
+            except TRANSIENT as error:
+                self._log.warning("cannot look for commands", error=str(error).splitlines()[0])
+            await asyncio.sleep(TICK.total_seconds())
+
+    async def _find_again(self) -> None:
+        """Ask the nodes that were online for their births; one that does not answer has died while we were away."""
+        while True:
+            try:
+                async with reading(self._engine) as conn:
+                    known = await repository.online_nodes(conn)
+                for node in known:
+                    self._ingest.ask_rebirth(NodeKey(group=node.group, node=node.name))
+                await asyncio.sleep(ANSWER_S)
+                for node in known:
+                    if not self._host.is_born(NodeKey(group=node.group, node=node.name)):
+                        async with transaction(self._engine) as conn:
+                            await assets.node_died(conn, node_id=node.id, now_ms=self._clock())
+                        self._log.warning("a node does not answer", group=node.group, node=node.name)
+            except TRANSIENT as error:
+                self._log.warning("cannot look for nodes", error=str(error).splitlines()[0])
+                await asyncio.sleep(1)
+            else:
+                return
+
+
+async def _publish(client: aiomqtt.Client, messages: Iterable[Message]) -> None:
+    for message in messages:
+        await client.publish(message.topic, message.payload, qos=message.qos, retain=message.retain)
+
+
+async def run(config: CloudConfig) -> None:
+    """Run ingest until cancelled. WrongSchema, ConfigError, or OSError (port taken) when it cannot start."""
+    engine = open_engine(config.database_url)
+    telemetry = EmbeddedTelemetry(config.telemetry_file)
+    registry = CollectorRegistry()
+    health = Health(process="ingest", version=VERSION)
+    try:
+        await check_schema(engine)
+        process = IngestProcess(
+            config, engine=engine, telemetry=telemetry, clock=system_clock, registry=registry, health=health
+        )
+        http = config.ingest.http
+        with probe_server(host=http.host, port=http.port, health=health, registry=registry) as port:
+            get_log("cloud.ingest").info("health and metrics", host=http.host, port=port)
+            await process.run()
+    finally:
+        await telemetry.close()
+        await engine.dispose()
