@@ -307,3 +307,46 @@ async def list_devices(
         columns = (device.c.name, device.c.label_zh, device.c.label_en, asset.c.kind, building.c.name, place.c.name)
         query = query.where(or_(*(column.icontains(text, autoescape=True) for column in columns)))
     return list((await conn.execute(query)).mappings())
+
+
+async def nodes_for_page(conn: AsyncConnection, visible: Visible) -> list[RowMapping]:
+    """List the agents of the communities that somebody sees, with their community and how many devices each has."""
+    counted = (
+        select(device.c.node_id, func.count().label("devices"))
+        .where(visible_clause(device, visible))
+        .group_by(device.c.node_id)
+        .subquery()
+    )
+    seen = or_(visible_clause(node, visible), counted.c.devices.is_not(None))
+    query = (
+        select(
+            node.c.id,
+            node.c.name,
+            node.c.community_id,
+            node.c.online,
+            node.c.foreign_node,
+            node.c.version,
+            node.c.config_revision,
+            node.c.born_ms,
+            node.c.seen_ms,
+            community.c.name_zh.label("community_zh"),
+            community.c.name_en.label("community_en"),
+            func.coalesce(counted.c.devices, 0).label("devices"),
+        )
+        .join(community, community.c.id == node.c.community_id)
+        .outerjoin(counted, counted.c.node_id == node.c.id)
+        .where(seen)
+        .order_by(node.c.community_id, node.c.name)
+    )
+    return list((await conn.execute(query)).mappings())
+
+
+async def newest_received_for_page(conn: AsyncConnection, visible: Visible) -> int | None:
+    """Give when the newest reading of any device that somebody sees was received."""
+    query = (
+        select(func.max(last_value.c.received_ms))
+        .join(device, device.c.id == last_value.c.device_id)
+        .where(visible_clause(device, visible))
+    )
+    newest: int | None = await conn.scalar(query)
+    return newest
