@@ -23,7 +23,7 @@ _CREEP_M_S = 0.3
 _DOOR_S, _HOLD_S = 2.0, 3.0
 _ZONE_M = 0.2
 _CLEAR_OF_FLOORS_M = 0.6  # a trapped car stands at least so far from every floor
-_CALL_EVERY_S, _BUSIEST_S = 60.0, 4.0
+_CALL_EVERY_S, _BUSIEST_S = 60.0, 1.0
 _PERSON = 7.5  # percent of the rated load
 
 

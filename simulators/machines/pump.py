@@ -29,6 +29,7 @@ _DRY_BAR = 0.03
 _TRIP_AFTER_S, _RECOVER_AFTER_S = 4.0, 2.0
 _STAGE_UP_S, _STAGE_DOWN_S = 4.0, 15.0
 _SENSORS = ("discharge_pressure", "feedback")
+_NOISE = 1.6  # of a deadband: a reading now and then passes it by noise alone, as real ones do
 
 
 class PumpMachine:
@@ -75,7 +76,7 @@ class PumpMachine:
             left -= piece
         for name in self._driven:
             gauge = self._gauges[name]
-            sigma = max(0.6 * gauge.point.deadband, 2 * abs(gauge.point.modbus.scale))
+            sigma = max(_NOISE * gauge.point.deadband, 2 * abs(gauge.point.modbus.scale))
             self._noise[name] = random.gauss(0.0, sigma)
         self._rest.step(dt_s, random)
         self._show()
@@ -174,7 +175,7 @@ class PumpMachine:
 
     def _move(self, dt: float, random: Random) -> None:
         self._time_s += dt * self._time_scale
-        self._turbulence += -self._turbulence * dt / 4 + 0.08 * sqrt(dt / 2) * random.gauss(0, 1)
+        self._turbulence += -self._turbulence * dt / 4 + 0.1 * sqrt(dt / 2) * random.gauss(0, 1)
         self._swell += -self._swell * dt / 3 + 0.06 * sqrt(dt / 1.5) * random.gauss(0, 1)
         dry = DRY_RUN in self._faults
         mains = _DRY_BAR if dry else max(0.5, self._suction_ref + self._swell)

@@ -11,10 +11,12 @@ from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 
 from drivers.catalog import catalog_profile
 from drivers.modbus.blocks import poll_plan
+from drivers.modbus.config import ModbusRtuSettings, ModbusTcpSettings
 from drivers.profile import Table
+from drivers.registry import DeviceAddress, open_bus, open_device
 from simulators.modbus_server import LineUnavailable, serve_rtu, serve_tcp
 from simulators.station import Stations
-from simulators.witness import read_answers, read_changes, read_writes, witness_files
+from simulators.witness import decode_answers, read_answers, read_changes, read_writes, witness_files
 from tests.support.simulated_line import ELEVATOR, PUMP, stations_of
 
 
@@ -166,6 +168,48 @@ async def test_a_serial_master_may_come_and_go(lifts: Stations, tmp_path: Path) 
                     reply = await master.read_holding_registers(0x1018, count=1, device_id=unit)
                     assert reply.registers == [1]
     assert not link.is_symlink()
+
+
+async def test_the_product_s_own_driver_gets_what_the_witness_says(
+    pumps: Stations, lifts: Stations, tmp_path: Path
+) -> None:
+    link = tmp_path / "line"
+    async with serve_tcp(pumps, host="127.0.0.1", port=0) as port, serve_rtu(lifts, link=link):
+        settings: tuple[ModbusTcpSettings | ModbusRtuSettings, ...] = (
+            ModbusTcpSettings(protocol="modbus-tcp", host="127.0.0.1", port=port),
+            ModbusRtuSettings(protocol="modbus-rtu", port=str(link), baudrate=115200),
+        )
+        for setting, name, profile_name in zip(settings, ("pump-1", "lift-1"), (PUMP, ELEVATOR), strict=True):
+            profile = catalog_profile(profile_name)
+            bus = open_bus(setting, name="bus")
+            await bus.connect()
+            device = open_device(bus, DeviceAddress(unit=1), profile, name=name)
+            blocks = [block for blocks in poll_plan(profile).values() for block in blocks]
+            got = []
+            async with ticking(pumps), ticking(lifts):
+                for _ in range(5):
+                    for block in blocks:
+                        got += [(point, result.value) for point, result in (await device.read_block(block)).items()]
+            await bus.close()
+            answers = read_answers(witness_files(tmp_path, name)[0])
+            assert [(point.point, point.value) for point in decode_answers(profile, answers, blocks=blocks)] == got
+            assert {point for point, _ in got} == set(profile.points)
+
+
+async def test_every_command_of_the_pump_works_through_the_driver(pumps: Stations) -> None:
+    async with serve_tcp(pumps, host="127.0.0.1", port=0) as port, ticking(pumps):
+        settings = ModbusTcpSettings(protocol="modbus-tcp", host="127.0.0.1", port=port)
+        bus, profile = open_bus(settings, name="bus"), catalog_profile(PUMP)
+        await bus.connect()
+        device = open_device(bus, DeviceAddress(unit=1), profile, name="pump-1")
+        for command in profile.commands.values():
+            value = command.value if command.value is not None else 40.0
+            await device.write(command.point, value)
+            proof = command.read_back
+            expected = proof.equals if proof.equals is not None else value
+            await asyncio.sleep(0.05)
+            assert (await device.read([proof.point]))[proof.point].value == expected
+        await bus.close()
 
 
 async def raw(fd: int, data: bytes, size: int, *, within: float = 1.0) -> bytes:
