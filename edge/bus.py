@@ -121,7 +121,6 @@ class BusRunner:
             return
         self._listener.on_reconnect(self._name, success=True)
         self._problem = ""
-        self._backoff.reset()
         self._schedule.reconnected(now=self._clock())
         self._log.info("bus connected")
 
@@ -137,9 +136,13 @@ class BusRunner:
             if not _answered(error):
                 self._listener.on_poll(self._name, seconds=self._clock() - started, result=result)
                 self._on_failure(number, error)
+                if not self._bus.connected:
+                    # A far end that takes connections and drops them is not to be asked without pause.
+                    await asyncio.sleep(self._backoff.next_pause().total_seconds())
                 return
             results = tuple(PointResult(point=point, value=None, reason=str(error)) for point in group.points)
         self._listener.on_poll(self._name, seconds=self._clock() - started, result=result)
+        self._backoff.reset()  # only an answer proves that the connection is good for something
         if self._schedule.succeeded(number, now=self._clock()):
             self._log.info("the device answers again", device=group.device)
             self._listener.on_up(group.device)

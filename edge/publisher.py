@@ -30,6 +30,8 @@ from wire.topic import node_filters
 _TICK_S = 0.25
 _READ_AT_ONCE = 64
 _GOODBYE_S = 2.0
+_INCOMING = 10_000
+"""Commands that may wait; those of one cloud never come close."""
 _REFUSED_SUBSCRIPTION = 0x80
 _ANSWER = timedelta(seconds=10)
 """How long the broker may take for anything, a connection or a publish."""
@@ -160,6 +162,7 @@ class Publisher:
             identifier=f"linli-edge-{self._group}-{self._node}",
             will=aiomqtt.Will(will.topic, will.payload, qos=will.qos, retain=will.retain),
             clean_session=True,
+            max_queued_incoming_messages=_INCOMING,
             keepalive=int(self._address.keepalive.total_seconds()),
             timeout=_ANSWER.total_seconds(),
             tls_context=None if self._address.tls is None else self._address.tls(),

@@ -17,7 +17,8 @@ SIZE = 32
 class ModbusUnits:
     """Units on one TCP port. `registers[unit][address]` is read and written; `mute` holds the units that do not answer.
 
-    `on_write(unit, address, value)` gives the value that really comes to stand, or None to refuse (exception 3).
+    `requests` has the unit of each request. `on_write(unit, address, value)` gives the value that really comes to stand,
+    or None to refuse (exception 3).
     """
 
     def __init__(self, *units: int) -> None:
@@ -25,6 +26,8 @@ class ModbusUnits:
         self.registers = {unit: [0] * SIZE for unit in units}
         self.mute: set[int] = set()
         self.delay_s = 0.0
+        self.refuse_reads = False
+        self.requests: list[int] = []
         self.writes: list[tuple[int, int, int]] = []
         self.on_write: Callable[[int, int, int], int | None] = lambda _unit, _address, value: value
         self._server: ModbusTcpServer | None = None
@@ -59,6 +62,9 @@ class ModbusUnits:
         current: list[int],
         values: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
+        self.requests.append(unit)
+        if self.refuse_reads and values is None:
+            return ExcCodes.ILLEGAL_VALUE
         if self.delay_s:
             await asyncio.sleep(self.delay_s)
         own = self.registers[unit]
