@@ -7,7 +7,7 @@ import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -75,7 +75,7 @@ def validate(file: Path | str, data: Mapping[str, Any], model: type[Model]) -> M
 def _problems(error: ValidationError, model: type[BaseModel]) -> Iterator[Problem]:
     for detail in error.errors():
         loc = detail["loc"]
-        key = ".".join(str(part) for part in loc)
+        key = ".".join(str(part) for part in _without_tags(model, loc))
         kind = detail["type"]
         if kind == "extra_forbidden":
             yield Problem(key=key, message="unknown key", remedy=_suggest(str(loc[-1]), _names_at(model, loc[:-1])))
@@ -109,13 +109,36 @@ def _names_at(annotation: Any, loc: tuple[int | str, ...]) -> tuple[str, ...]:  
             if not loc:
                 return tuple(candidate.model_fields)
             field = candidate.model_fields.get(str(loc[0]))
-            if field is not None and (found := _names_at(field.annotation, loc[1:])):
+            # Within a discriminated union, the place names the chosen model by its tag.
+            inner, rest = (field.annotation, loc[1:]) if field is not None else (candidate, loc[1:])
+            if (field is not None or _has_tag(candidate, loc[0])) and (found := _names_at(inner, rest)):
                 return found
         elif loc and (arguments := get_args(candidate)):
             inner = arguments[-1] if arguments[-1] is not Ellipsis else arguments[0]
             if found := _names_at(inner, loc[1:]):
                 return found
     return ()
+
+
+def _without_tags(annotation: Any, loc: tuple[int | str, ...]) -> tuple[int | str, ...]:  # noqa: ANN401 - any type
+    """Leave out of a place what no file contains: the tags by which pydantic names the kinds of a union."""
+    for candidate in _unwrap(annotation):
+        if not loc:
+            return ()
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            if (field := candidate.model_fields.get(str(loc[0]))) is not None:
+                return (loc[0], *_without_tags(field.annotation, loc[1:]))
+            if _has_tag(candidate, loc[0]):
+                return _without_tags(candidate, loc[1:])
+        elif arguments := get_args(candidate):
+            inner = arguments[-1] if arguments[-1] is not Ellipsis else arguments[0]
+            return (loc[0], *_without_tags(inner, loc[1:]))
+    return loc
+
+
+def _has_tag(model: type[BaseModel], tag: int | str) -> bool:
+    literals = (field.annotation for field in model.model_fields.values() if get_origin(field.annotation) is Literal)
+    return any(tag in get_args(literal) for literal in literals)
 
 
 def _unwrap(annotation: Any) -> Iterator[Any]:  # noqa: ANN401 - any type expression

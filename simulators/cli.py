@@ -16,7 +16,7 @@ Data = Annotated[
     Path,
     typer.Option(
         "--data",
-        envvar="LINLI_DATA",
+        envvar="LINLI_SIMULATORS",
         help="The folder of sockets, links and logs of what the devices said.",
     ),
 ]

@@ -1,6 +1,7 @@
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field
@@ -19,11 +20,22 @@ class Inner(Strict):
     pause: Duration = timedelta(seconds=1)
 
 
+class Round(Strict):
+    shape: Literal["round"]
+    radius: int
+
+
+class Square(Strict):
+    shape: Literal["square"]
+    side: int
+
+
 class Outer(Strict):
     name: str
     size: int
     parts: dict[str, Inner] = Field(default_factory=dict)
     steps: tuple[Inner, ...] = ()
+    forms: dict[str, Annotated[Round | Square, Field(discriminator="shape")]] = Field(default_factory=dict)
 
 
 def problems(tmp_path: Path, text: str) -> list[tuple[str, str, str]]:
@@ -51,6 +63,11 @@ def test_a_misspelt_key_is_refused_with_a_suggestion_at_any_depth(tmp_path: Path
     assert ("parts.x.paus", "unknown key", "did you mean `pause`?") in found
     assert ("steps.0.color", "unknown key", "did you mean `colour`?") in found
     assert ("steps.0.colour", "missing", "add `colour`") in found
+
+
+def test_a_misspelt_key_in_one_of_several_kinds_is_suggested_from_that_kind(tmp_path: Path) -> None:
+    found = problems(tmp_path, 'name = "a"\nsize = 2\n[forms.x]\nshape = "round"\nradus = 3\n')
+    assert ("forms.x.radus", "unknown key", "did you mean `radius`?") in found
 
 
 def test_a_wrong_choice_lists_the_choices(tmp_path: Path) -> None:
