@@ -19,6 +19,7 @@ from runtime.logs import get_log
 from wire.contract import (
     AGENT_CONFIG_REVISION,
     AGENT_VERSION,
+    COMMAND_TOKEN,
     JOURNAL_FIRST,
     JOURNAL_ID,
     JOURNAL_OFFSET,
@@ -123,6 +124,9 @@ class StateKeeper:
         tracking.nodes[key] = node
         if not isinstance(journal_id, str) or not mine:
             return
+        token = named.get(COMMAND_TOKEN)
+        if isinstance(token, str):
+            await assets.token_seen(conn, node_id=node_id, token=token[:64], now_ms=now_ms)
         node.journal_id = journal_id
         node.first = max(first, 1) if isinstance(first, int) else 1
         tracking.births.journals[key] = (journal_id, node.first)
