@@ -127,10 +127,10 @@ class CommandExecutor:
         except TimeoutError:
             return nothing_sent
         try:
-            while not target.bus.connected:
-                if self._monotonic() >= deadline:
-                    return nothing_sent
+            while not target.bus.connected and self._monotonic() < deadline:  # noqa: ASYNC110 - a Bus has no event
                 await asyncio.sleep(_LOOK_EVERY_S)
+            if self._monotonic() >= deadline:
+                return nothing_sent
             failure = await self._write(target, plan, deadline=deadline)
             return failure or await self._prove(target, plan, deadline=deadline)
         finally:

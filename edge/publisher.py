@@ -129,9 +129,9 @@ class Publisher:
             try:
                 await self._connect_once()
             except* MqttConnectError as errors:
-                self._lost("refused", f"the broker refuses: {_first(errors)}")
+                self._lost("refused", f"the broker refuses: {_first(errors)}; check `username` and `password_file`")
             except* _Denied as errors:
-                self._lost("refused", str(_first(errors)))
+                self._lost("refused", _first(errors))
             except* (aiomqtt.MqttError, OSError) as errors:
                 self._lost("failed", f"{self._address.host}:{self._address.port}: {_first(errors)}")
             task = asyncio.current_task()
@@ -290,11 +290,12 @@ class Publisher:
             self.push(self._session.acknowledge(position.offset, now=self._monotonic()))
 
 
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+def _first(errors: BaseExceptionGroup[BaseException]) -> str:
+    """Give the words of the first error, and of what caused it: a lost connection is told by its cause only."""
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return error
+    return f"{error}" if error.__cause__ is None else f"{error}: {error.__cause__}"
 
 
 def _code(granted: object) -> int:

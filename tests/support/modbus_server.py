@@ -17,8 +17,8 @@ SIZE = 32
 class ModbusUnits:
     """Units on one TCP port. `registers[unit][address]` is read and written; `mute` holds the units that do not answer.
 
-    `requests` has the unit of each request. `on_write(unit, address, value)` gives the value that really comes to stand,
-    or None to refuse (exception 3).
+    `requests` has the unit of each request. `on_write(unit, address, value)` gives the value that really comes to
+    stand, or None to refuse (exception 3).
     """
 
     def __init__(self, *units: int) -> None:
