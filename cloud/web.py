@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 
 import uvicorn
@@ -17,21 +17,34 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cloud.access import endpoints as access
+from cloud.alarms import endpoints as alarms
 from cloud.assets import endpoints as assets
 from cloud.config import CloudConfig
+from cloud.ingest import endpoints as ingest
 from cloud.people import endpoints as people
 from cloud.platform.clock import Clock, system_clock
 from cloud.platform.database import open_engine, reading
-from cloud.platform.http import install_error_handlers
+from cloud.platform.http import errors, install_error_handlers
 from cloud.platform.migrate import check_schema
 from cloud.platform.security import Passwords
+from cloud.telemetry import endpoints as telemetry_endpoints
 from cloud.telemetry.api import TelemetryStore
 from cloud.telemetry.embedded import EmbeddedTelemetry
+from cloud.ui.mount import mount
+from cloud.work_orders import endpoints as work_orders
 from runtime.health import Check, Health, Status
 from runtime.logs import get_log
 from runtime.version import VERSION
 
-ROUTERS: Sequence[APIRouter] = (access.router, people.router, assets.router)
+ROUTERS: Sequence[APIRouter] = (
+    access.router,
+    people.router,
+    assets.router,
+    alarms.router,
+    work_orders.router,
+    telemetry_endpoints.router,
+    ingest.router,
+)
 """The REST of every feature."""
 
 _SECURITY_HEADERS = (
@@ -62,6 +75,7 @@ def create_app(
         docs_url=None,  # those pages load scripts from elsewhere, and a site may have no internet
         redoc_url=None,
         openapi_url="/api/openapi.json",
+        responses=errors(422, 500),
     )
     app.state.config = config
     app.state.engine = engine
@@ -75,12 +89,14 @@ def create_app(
 
     @app.get("/health", tags=["operation"], summary="Whether the web process works")
     async def _health() -> JSONResponse:
+        """Give every check; 503 when the process does not do its work."""
         report = health.report()
         down = report["status"] == Status.DOWN
         return JSONResponse(report, status_code=HTTPStatus.SERVICE_UNAVAILABLE if down else HTTPStatus.OK)
 
     @app.get("/metrics", tags=["operation"], summary="Metrics for Prometheus", response_class=Response)
     async def _metrics() -> Response:
+        """Give counts and times in Prometheus' text format."""
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return app
@@ -176,7 +192,7 @@ async def serve(app: FastAPI, listener: socket.socket) -> None:
         raise
 
 
-async def run(config: CloudConfig, *, mount: Callable[[FastAPI], None] | None = None) -> None:
+async def run(config: CloudConfig) -> None:
     """Run the web process until cancelled. WrongSchema, ConfigError or OSError (port taken) when it cannot start."""
     log = get_log("cloud.web")
     engine = open_engine(config.database_url)
@@ -197,8 +213,7 @@ async def run(config: CloudConfig, *, mount: Callable[[FastAPI], None] | None = 
             health=health,
             registry=CollectorRegistry(),
         )
-        if mount is not None:
-            mount(app)
+        mount(app)
         host, port = listener.getsockname()[:2]
         log.info("listening", host=host, port=port, url=config.web.public_url or f"http://{host}:{port}/")
         async with asyncio.TaskGroup() as group:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Annotated, Any, cast
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response, Security
+from fastapi.security import APIKeyCookie, HTTPBearer
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -85,7 +86,14 @@ def comes_from_us(header: Callable[[str], str | None], public: str | None) -> bo
     return header(PROOF_HEADER) is not None
 
 
-async def get_actor(request: Request, engine: EngineDep, clock: ClockDep) -> Actor:
+async def get_actor(
+    request: Request,
+    engine: EngineDep,
+    clock: ClockDep,
+    # Only so that the OpenAPI document names both ways; token_of reads them.
+    _bearer: Annotated[object, Security(HTTPBearer(auto_error=False))],
+    _cookie: Annotated[object, Security(APIKeyCookie(name=COOKIE, auto_error=False))],
+) -> Actor:
     """Say who asks, with the roles held at this moment; Unauthenticated when nobody is logged in."""
     token = token_of(request)
     async with reading(engine) as conn:

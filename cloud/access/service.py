@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cloud.access import repository
 from cloud.access.domain import FAILURE_WINDOW_MS, Actor, Permission, Scope, ScopeKind, Where, retry_after_ms
-from cloud.platform.database import reading, transaction
+from cloud.platform.database import transaction
 from cloud.platform.errors import Aftermath, Forbidden, Invalid, NotFound, TooMany, Unauthenticated
 from cloud.platform.security import Passwords, check_new_password, hash_token
 
@@ -165,16 +165,8 @@ async def log_in(
     async with transaction(engine) as conn:
         known = await repository.find_account(conn, login)
         subject = f"account:{known['id']}" if known else "account:unknown"
-        wait_ms = retry_after_ms(await repository.failures(conn, login, now_ms - FAILURE_WINDOW_MS), now_ms)
-        if wait_ms is not None:
-            seconds = -(-wait_ms // 1000)
-            raise TooMany(
-                "too many failed logins for this account",
-                remedy=f"try again in {seconds} s",
-                details={"retry_after_s": seconds},
-                aftermath=_failed_login(login, subject, address, "throttled", now_ms),
-            )
-        await repository.add_failure(conn, login=login, address=address, now_ms=now_ms)
+        throttled = _failed_login(login, subject, address, "throttled", now_ms)
+        await _note_attempt(conn, login=login, address=address, now_ms=now_ms, aftermath=throttled)
     fits = await passwords.verify(known["password_hash"] if known else None, password)
     outdated = known is not None and fits and passwords.is_outdated(known["password_hash"])
     newer = await passwords.hash(password) if outdated else None
@@ -208,6 +200,20 @@ async def log_in(
             conn, actor=actor, action="login", subject=subject, community_id=None, outcome="allowed", now_ms=now_ms
         )
     return Login(token=token, expires_ms=expires_ms, actor=actor)
+
+
+async def _note_attempt(conn: AsyncConnection, *, login: str, address: str, now_ms: int, aftermath: Aftermath) -> None:
+    """Count one more attempt to guess a password; TooMany when there were too many."""
+    wait_ms = retry_after_ms(await repository.failures(conn, login, now_ms - FAILURE_WINDOW_MS), now_ms)
+    if wait_ms is not None:
+        seconds = -(-wait_ms // 1000)
+        raise TooMany(
+            "too many wrong passwords for this account",
+            remedy=f"try again in {seconds} s",
+            details={"retry_after_s": seconds},
+            aftermath=aftermath,
+        )
+    await repository.add_failure(conn, login=login, address=address[:64], now_ms=now_ms)
 
 
 def _failed_login(login: str, subject: str, address: str, reason: str, now_ms: int) -> Aftermath:
@@ -284,31 +290,33 @@ async def change_password(
     keep_token: str,
     now_ms: int,
 ) -> None:
-    """Change one's own password and end all other sessions; Invalid when the current one is wrong.
+    """Change one's own password and end all other sessions; Invalid when the current one is wrong, or TooMany.
 
-    It takes the engine for the same reason as `log_in`.
+    It takes the engine for the same reason as `log_in`, and guesses count together with those of logins.
     """
     check_new_password(new)
     subject = f"account:{actor.account_id}"
-    async with reading(engine) as conn:
+
+    async def audit(conn: AsyncConnection) -> None:
+        await record(
+            conn,
+            actor=actor,
+            action="account.password",
+            subject=subject,
+            community_id=None,
+            outcome="failed",
+            now_ms=now_ms,
+        )
+
+    async with transaction(engine) as conn:
         known = await repository.get_account(conn, actor.account_id)
+        await _note_attempt(conn, login=actor.login, address=actor.address, now_ms=now_ms, aftermath=audit)
     if known is None or not await passwords.verify(known["password_hash"], current):
-
-        async def audit(conn: AsyncConnection) -> None:
-            await record(
-                conn,
-                actor=actor,
-                action="account.password",
-                subject=subject,
-                community_id=None,
-                outcome="failed",
-                now_ms=now_ms,
-            )
-
         async with transaction(engine):
             raise Invalid("the current password is wrong", code="wrong_password", aftermath=audit)
     hashed = await passwords.hash(new)
     async with transaction(engine) as conn:
+        await repository.forget_failures(conn, login=actor.login)
         await repository.change_account(conn, actor.account_id, password_hash=hashed)
         await repository.end_sessions(conn, actor.account_id, but=hash_token(keep_token))
         await record(

@@ -74,13 +74,16 @@ async def find_scope(conn: AsyncConnection, kind: ScopeKind, path: str) -> Scope
         case ScopeKind.COMPANY, [name]:
             query = select(company.c.id).where(company.c.name == name)
         case ScopeKind.PROJECT, [above, name]:
-            query = select(project.c.id).join(company).where(company.c.name == above, project.c.name == name)
+            query = select(project.c.id).join(company, company.c.id == project.c.company_id)
+            query = query.where(company.c.name == above, project.c.name == name)
         case ScopeKind.COMMUNITY, [code]:
             query = select(community.c.id).where(community.c.code == code)
         case ScopeKind.BUILDING, [code, name]:
-            query = select(building.c.id).join(community).where(community.c.code == code, building.c.name == name)
+            query = select(building.c.id).join(community, community.c.id == building.c.community_id)
+            query = query.where(community.c.code == code, building.c.name == name)
         case ScopeKind.PLACE, [code, above, name]:
-            query = select(place.c.id).join(building).join(community)
+            query = select(place.c.id).join(building, building.c.id == place.c.building_id)
+            query = query.join(community, community.c.id == building.c.community_id)
             query = query.where(community.c.code == code, building.c.name == above, place.c.name == name)
         case _:
             return None

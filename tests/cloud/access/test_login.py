@@ -160,6 +160,15 @@ async def test_changing_the_password_ends_the_other_sessions(town: Town) -> None
     assert (await _log_in(town, password="another password")).actor.login == "boss"
 
 
+async def test_guessing_the_current_password_is_throttled_like_a_login(town: Town) -> None:
+    made = await _log_in(town)
+    for _ in range(5):
+        with pytest.raises(Invalid):
+            await _change(town, made, "wrong password", "another password")
+    with pytest.raises(TooMany):
+        await _change(town, made, PASSWORD, "another password")
+
+
 async def test_changing_the_password_needs_the_current_one_and_audits_the_failure(town: Town) -> None:
     made = await _log_in(town)
     with pytest.raises(Invalid) as caught:
