@@ -29,10 +29,14 @@ def configure_logs(*, process: str, level: str = "info", fmt: LogFormat = LogFor
     ]
     renderer: structlog.typing.Processor
     if fmt is LogFormat.JSON:
-        shared.append(structlog.processors.dict_tracebacks)
+        # Without the values of local variables: among them are passwords and tokens.
+        transform = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        shared.append(structlog.processors.ExceptionRenderer(transform))
         renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
     else:
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=30)
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), pad_event_to=30, exception_formatter=structlog.dev.plain_traceback
+        )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],

@@ -186,6 +186,11 @@ def test_messages_exist_in_both_languages(tmp_path: Path) -> None:
         load_messages(file)
 
 
+def _fail_with_a_secret_at_hand() -> None:
+    key = "hunter" + str(1 + 1)
+    raise ValueError(f"wrong door {len(key)}")
+
+
 def test_logging_can_be_configured_twice(capsys: pytest.CaptureFixture[str]) -> None:
     from runtime.logs import LogFormat, configure_logs, get_log  # noqa: PLC0415 - configured here on purpose
 
@@ -198,6 +203,15 @@ def test_logging_can_be_configured_twice(capsys: pytest.CaptureFixture[str]) -> 
         assert line["count"] == 2
         assert line["token"] == "[redacted]"
         assert line["process"] == "test"
+        for fmt in LogFormat:
+            configure_logs(process="test", fmt=fmt)
+            try:
+                _fail_with_a_secret_at_hand()
+            except ValueError:
+                get_log("area").exception("failed")
+            written = capsys.readouterr().err
+            assert "wrong door" in written
+            assert "hunter2" not in written
     finally:
         logging.getLogger().handlers[:] = handlers
         logging.getLogger().setLevel(level)
