@@ -24,6 +24,7 @@ from cloud.ingest import endpoints as ingest
 from cloud.people import endpoints as people
 from cloud.platform.clock import Clock, system_clock
 from cloud.platform.database import open_engine, reading
+from cloud.platform.errors import LinliError
 from cloud.platform.http import errors, install_error_handlers
 from cloud.platform.migrate import check_schema
 from cloud.platform.security import Passwords
@@ -54,6 +55,7 @@ _SECURITY_HEADERS = (
 )
 _DATABASE_CHECK_S = 5.0
 _LAST_WORDS_S = 3
+_LARGEST_BODY = 4 * 2**20
 
 
 def create_app(
@@ -102,8 +104,15 @@ def create_app(
     return app
 
 
+class TooLarge(LinliError):
+    """A request that would take too much memory."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE.value
+    code = "too_large"
+
+
 class _Watch:
-    """Counts requests, and adds the headers that protect browsers."""
+    """Counts requests, refuses huge ones, and adds the headers that protect browsers."""
 
     def __init__(self, app: ASGIApp, *, registry: CollectorRegistry) -> None:
         self._app = app
@@ -117,7 +126,16 @@ class _Watch:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        received = 0
         status = HTTPStatus.INTERNAL_SERVER_ERROR.value
+
+        async def read() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > _LARGEST_BODY:
+                raise TooLarge(f"a request has at most {_LARGEST_BODY} bytes")
+            return message
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -127,7 +145,7 @@ class _Watch:
             await send(message)
 
         try:
-            await self._app(scope, receive, answer)
+            await self._app(scope, read, answer)
         finally:
             # By the route's pattern: paths with ids in them would make a series each.
             route = getattr(scope.get("route"), "path", "other")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import ColumnElement, RowMapping, Table, delete, false, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, RowMapping, Table, delete, false, insert, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.access.domain import Grant, Role, Scope, ScopeKind, Visible, Where
@@ -263,8 +263,3 @@ async def list_accounts(conn: AsyncConnection, ids: Iterable[int] | None = None)
     if ids is not None:
         query = query.where(account.c.id.in_(sorted(ids)))
     return list((await conn.execute(query)).mappings())
-
-
-async def count_audit(conn: AsyncConnection) -> int:
-    """Count the rows of the audit."""
-    return int((await conn.execute(select(func.count()).select_from(audit))).scalar_one())

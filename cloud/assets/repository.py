@@ -1,6 +1,7 @@
 """All SQL of nodes, devices, profiles and last values."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 from sqlalchemy import RowMapping, Table, func, insert, or_, select, update
@@ -53,13 +54,23 @@ async def community_by_code(conn: AsyncConnection, code: str) -> int | None:
     return await conn.scalar(select(community.c.id).where(community.c.code == code))
 
 
+def _dialect(conn: AsyncConnection) -> ModuleType:
+    """Give the module with the engine's own INSERT, which knows ON CONFLICT."""
+    return postgresql if conn.dialect.name == "postgresql" else sqlite
+
+
 async def find_or_add(conn: AsyncConnection, table: Table, **values: object) -> tuple[int, bool]:
     """Find the row with these values, or insert it: its id, and whether it is new."""
-    found = await conn.scalar(select(table.c.id).where(*(table.c[name] == value for name, value in values.items())))
-    if found is not None:
-        return int(found), False
-    result = await conn.execute(insert(table).values(**values).returning(table.c.id))
-    return int(result.scalar_one()), True
+    find = select(table.c.id).where(*(table.c[name] == value for name, value in values.items()))
+    found = await conn.scalar(find)
+    if found is None:
+        # Another process may make the same row at this moment; the table's unique constraint decides who does.
+        add = _dialect(conn).insert(table).values(**values).on_conflict_do_nothing().returning(table.c.id)
+        made = await conn.scalar(add)
+        if made is not None:
+            return int(made), True
+        found = (await conn.execute(find)).scalar_one()
+    return int(found), False
 
 
 async def put_place(
@@ -206,8 +217,7 @@ async def put_last_values(conn: AsyncConnection, rows: Sequence[LastValue]) -> N
     """Insert or replace last values; what is already newer stays."""
     if not rows:
         return
-    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
-    query = dialect.insert(last_value)
+    query = _dialect(conn).insert(last_value)
     new = query.excluded
     names = ("number", "text", "quality", "at_ms", "received_ms")
     upsert = query.on_conflict_do_update(

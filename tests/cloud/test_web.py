@@ -75,6 +75,13 @@ async def test_answers_protect_the_browser(town: Town) -> None:
     assert headers["x-content-type-options"] == "nosniff"
 
 
+async def test_a_huge_request_is_refused(town: Town) -> None:
+    async with town.client() as client:
+        answer = await client.post("/api/v1/login", content=b"x" * (5 * 2**20))
+    assert 400 <= answer.status_code < 500
+    assert "error" in answer.json()
+
+
 async def test_metrics_count_by_route_and_not_by_id(town: Town) -> None:
     async with town.client("viewer") as client:
         for number in range(3):
