@@ -114,7 +114,7 @@ class IngestProcess:
             self._log.info("connected", broker=f"{broker.host}:{broker.port}")
             self._broker = Check(status=Status.OK)
             self._backoff.reset()
-            async with asyncio.TaskGroup() as group, inbox:
+            async with inbox, asyncio.TaskGroup() as group:
                 group.create_task(self._receive(client, inbox), name="ingest:receive")
                 group.create_task(self._send_commands(client), name="ingest:commands")
                 group.create_task(self._find_again(), name="ingest:find-again")
