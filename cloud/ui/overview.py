@@ -14,7 +14,7 @@ from cloud.ingest import repository as ingest
 from cloud.ui.layout import Frame
 from cloud.ui.markup import Html, h, join
 from cloud.ui.parts import DATA_OLD_MS, PRIORITIES, age, empty, mark, tile
-from cloud.ui.rows import Row, alarm_mark, alarm_row, attention, gravity, order_row, words
+from cloud.ui.rows import Row, alarm_mark, alarm_row, attention, due_ms, gravity, order_row, words
 from cloud.ui.screen import Screen, Services, open_page
 from cloud.ui.texts import Texts
 from cloud.work_orders import service as work_orders
@@ -66,16 +66,19 @@ async def _show(screen: Screen, request: Request) -> None:
         orders_title.show(
             [("title", h("h2", t("overview.orders"))), ("all", h("a", t("overview.all_orders"), href="/work-orders"))]
         )
+        jobs = sorted(jobs, key=_due)
         orders.show([order_row(t, job) for job in jobs] or [("empty", empty(t("overview.no_orders")))])
 
     await screen.every_second(refresh)
 
 
+def _due(job: Row) -> tuple[bool, int]:
+    """Order jobs by the clock that runs out first; those whose sensor is back come last."""
+    return (job["restored_ms"] is not None, due_ms(job))
+
+
 def _overdue(job: Row, now_ms: int) -> bool:
-    if job["restored_ms"] is not None:
-        return False
-    arriving = job["state"] in {"new", "dispatched", "accepted"}
-    return bool(now_ms > (job["arrive_by_ms"] if arriving else job["restore_by_ms"]))
+    return job["restored_ms"] is None and now_ms > due_ms(job)
 
 
 def _highest(screen: Screen, row: Row | None) -> Html:
@@ -93,7 +96,7 @@ def _figures(
     by_priority = [
         h(
             "span",
-            mark(name) if summary["alarms"][name]["open"] else mark("none"),
+            mark(name, quiet=not summary["alarms"][name]["open"]),
             h("span", summary["alarms"][name]["open"]),
             h("small", t.of("priority", name)),
             class_="byprio",
@@ -101,38 +104,36 @@ def _figures(
         for name in PRIORITIES
     ]
     states = [
-        h("span", h("span", count), " ", h("small", t.of("order_state", state)), class_="byprio")
+        h("span", h("span", count), h("small", t.of("order_state", state)), class_="byprio")
         for state, count in summary["work_orders"].items()
         if count
     ]
     devices = summary["devices"]
     online = sum(1 for node in nodes if node["online"])
-    late = h("span", overdue, " ", h("small", t("overview.overdue")), class_="byprio overdue") if overdue else None
-    total = sum(summary["work_orders"].values())
-    engine = t("engine.works") if summary["engine"]["alive"] else t("engine.stopped")
+    late = h("span", overdue, h("small", t("overview.overdue")), class_="byprio overdue") if overdue else None
+    some = join(*states, late) if states else "0"
+    engine = h("span", t("engine.works") if summary["engine"]["alive"] else t("engine.stopped"), class_="saying")
+    waiting = summary["unacknowledged"]
     return [
-        ("alarms", tile(t("overview.open_alarms"), join(*by_priority), href="/alarms", classes="span2")),
+        ("alarms", tile(t("overview.open_alarms"), join(*by_priority), href="/alarms", classes="alarms")),
+        ("waiting", tile(t("overview.waiting"), waiting, href="/alarms?state=unacknowledged")),
+        ("engine", tile(t("overview.engine"), engine)),
+        ("data", tile(t("overview.data"), age(newest, old_ms=DATA_OLD_MS))),
+        ("odd", tile(t("overview.quarantined"), odd, href="/quarantine")),
+        ("orders", tile(t("overview.open_orders"), some, href="/work-orders", classes="orders")),
         (
-            "waiting",
-            tile(t("overview.unacknowledged"), summary["unacknowledged"], href="/alarms?state=unacknowledged"),
-        ),
-        (
-            "orders",
+            "devices",
             tile(
-                t("overview.open_orders"),
-                join(*states, late) if total else "0",
-                href="/work-orders",
-                classes="span2",
+                t("overview.devices"), _of(t, devices["online"], devices["offline"]), href="/devices", classes="devices"
             ),
         ),
-        ("devices", tile(t("overview.devices"), _of(t, devices["online"], devices["offline"]), href="/devices")),
-        ("agents", tile(t("overview.agents"), _of(t, online, len(nodes) - online), href="/quarantine")),
-        ("data", tile(t("overview.data"), age(newest, old_ms=DATA_OLD_MS))),
-        ("engine", tile(t("overview.engine"), h("span", engine, class_="engine-word"))),
-        ("odd", tile(t("overview.quarantined"), odd, href="/quarantine")),
+        (
+            "agents",
+            tile(t("overview.agents"), _of(t, online, len(nodes) - online), href="/quarantine", classes="agents"),
+        ),
     ]
 
 
 def _of(t: Texts, online: int, offline: int) -> Html:
-    away = h("span", offline, " ", h("small", t("overview.offline")), class_="byprio overdue") if offline else None
-    return join(h("span", online, " ", h("small", t("overview.online")), class_="byprio"), away)
+    away = h("span", offline, h("small", t("overview.offline")), class_="byprio overdue") if offline else None
+    return join(h("span", online, h("small", t("overview.online")), class_="byprio"), away)

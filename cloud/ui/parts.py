@@ -25,9 +25,16 @@ _SHAPES = {
 PRIORITIES = tuple(_SHAPES)
 
 
-def mark(priority: str, *, unacknowledged: bool = False, active: bool = True) -> Html:
-    """Draw a priority's shape: filled while active, hollow once the cause has gone; blinks until acknowledged."""
-    classes = f"mark {priority}{'' if active else ' hollow'}{' unacknowledged' if unacknowledged else ''}"
+def mark(priority: str, *, unacknowledged: bool = False, active: bool = True, quiet: bool = False) -> Html:
+    """Draw a priority's shape: filled while active, hollow once the cause has gone, blinking until acknowledged.
+
+    `quiet` draws it without colour, for a count of none.
+    """
+    classes = (
+        "mark none"
+        if quiet
+        else f"mark {priority}{'' if active else ' hollow'}{' unacknowledged' if unacknowledged else ''}"
+    )
     shape = _SHAPES.get(priority, _SHAPES["low"])
     return Html(f'<svg class="{classes}" viewBox="0 0 16 16" aria-hidden="true">{shape}</svg>')
 

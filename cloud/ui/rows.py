@@ -85,15 +85,22 @@ def alarm_row(t: Texts, row: Row, *, may_acknowledge: bool) -> tuple[str, Html]:
     return key, h("div", *cells, class_="row unread" if waiting else "row", data_row=True, data_key=key)
 
 
+_ARRIVING = frozenset({OrderState.NEW.value, OrderState.DISPATCHED.value, OrderState.ACCEPTED.value})
+
+
+def due_ms(row: Row) -> int:
+    """Give when the clock that runs on an order runs out: first that of arrival, then that of restoration."""
+    return int(row["arrive_by_ms"] if row["state"] in _ARRIVING else row["restore_by_ms"])
+
+
 def order_clock(t: Texts, row: Row) -> Html:
     """Show the clock that runs on an order: until arrival, until restoration, or what ended it."""
     if OrderState(row["state"]) in ENDED:
         return age(row["closed_ms"])
     if row["restored_ms"] is not None:
         return h("span", t("order.restored"))
-    arrived = row["state"] not in {OrderState.NEW, OrderState.DISPATCHED, OrderState.ACCEPTED}
-    until = row["restore_by_ms"] if arrived else row["arrive_by_ms"]
-    return h("span", t("order.restore") if arrived else t("order.arrive"), " ", countdown(until))
+    word = t("order.arrive") if row["state"] in _ARRIVING else t("order.restore")
+    return h("span", word, " ", countdown(due_ms(row)))
 
 
 def order_row(t: Texts, row: Row) -> tuple[str, Html]:
