@@ -197,6 +197,8 @@ async def serve(app: FastAPI, listener: socket.socket) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=True,
+            forwarded_allow_ips="127.0.0.1",  # a TLS proxy on this machine tells who really asks, for the audit
             lifespan="on",
             timeout_graceful_shutdown=_LAST_WORDS_S,
         )

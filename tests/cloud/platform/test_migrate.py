@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
@@ -10,7 +11,7 @@ from sqlalchemy.schema import CreateTable
 
 from cloud.platform import schema
 from cloud.platform.database import open_engine, transaction
-from cloud.platform.migrate import WrongSchema, check_schema, upgrade
+from cloud.platform.migrate import WrongSchema, _script, check_schema, upgrade
 
 
 async def test_migrations_and_tables_agree(engine: AsyncEngine) -> None:
@@ -25,6 +26,18 @@ async def test_migrations_and_tables_agree(engine: AsyncEngine) -> None:
 async def test_migrating_again_changes_nothing(database_url: str) -> None:
     before, after = await upgrade(database_url)
     assert before == after
+
+
+async def test_every_step_can_be_taken_back(engine: AsyncEngine) -> None:
+    def back(connection: Connection) -> set[str]:
+        config, _ = _script()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+        rows = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'"))
+        return {row[0] for row in rows}
+
+    async with transaction(engine) as conn:
+        assert await conn.run_sync(back) == {"alembic_version"}
 
 
 async def test_a_database_that_was_never_set_up_is_refused(tmp_path: Path) -> None:
