@@ -83,8 +83,8 @@ async def _judge(choice: Choice, stack: Stack, api: Api, devices: dict[str, int]
     figures = await agent_figures(stack)
     await stack.children.stop(stack.agent)
     seen = await asyncio.to_thread(observer.stop)
-    findings = settle(stack, devices, since_ms=since_ms, stopped_ms=stopped_ms, seen=seen)
-    report = await finish(stack, director, story, findings, devices=devices, figures=figures)
+    findings = settle(stack, devices, since_ms=since_ms, born_ms=story.since_ms, stopped_ms=stopped_ms, seen=seen)
+    report = await finish(stack, director, story, findings, devices=devices, figures=figures, seconds=choice.seconds)
     text = json.dumps(report, ensure_ascii=False, indent=1)
     if choice.report is not None:
         choice.report.write_text(text + "\n", encoding="utf-8")

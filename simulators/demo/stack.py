@@ -25,7 +25,7 @@ from simulators.scene import load_scene
 
 _HEALTHY_WITHIN = timedelta(seconds=90)
 _BORN_WITHIN = timedelta(seconds=60)
-DEVICES = ("pump-1", "pump-2", "pump-3", "lift-1", "lift-2")
+DEVICES = ("pump-1", "pump-2", "pump-3", "pump-4", "lift-1", "lift-2")
 
 
 class DemoFailed(Exception):
