@@ -111,11 +111,12 @@ async def test_a_database_that_does_not_answer_is_shown(engine: AsyncEngine, tmp
     await check.ask()
     assert check().status is Status.OK
     await engine.dispose()
-    (tmp_path / "linli.db").unlink()
-    (tmp_path / "linli.db").mkdir()
+    for file in tmp_path.glob("linli.db*"):
+        file.unlink()
+    (tmp_path / "linli.db").write_bytes(b"not a database" * 100)
     await check.ask()
     assert check().status is Status.DOWN
-    assert "unable to open" in check().detail
+    assert "not a database" in check().detail
 
 
 @contextlib.asynccontextmanager
