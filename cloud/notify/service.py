@@ -9,7 +9,8 @@ from typing import Any, Protocol
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cloud.notify import repository
-from cloud.notify.domain import Channel, Kind, Notice, render, retry_delay_ms
+from cloud.notify.domain import Channel, Kind, Notice, retry_delay_ms
+from cloud.notify.rendering import render
 from cloud.platform.clock import Clock
 from cloud.platform.database import reading, transaction
 from runtime.messages import Language, Messages, load_messages
@@ -56,7 +57,7 @@ async def enqueue(
 ) -> None:
     """Put a notice into the outbox, in the caller's transaction; the same `key` again changes nothing.
 
-    `account_id` None is for everybody who watches. `body` is what `cloud.notify.domain.render` takes.
+    `account_id` None is for everybody who watches. `body` is what `cloud.notify.rendering.render` takes.
     """
     await repository.add(
         conn, key=key, kind=kind.value, account_id=account_id, community_id=community_id, body=body, now_ms=now_ms

@@ -26,7 +26,7 @@ _BATCH = 500
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AlarmRef:
-    """What an order must know of its alarm. `notice` is what a notice about it says (see `cloud.notify.domain`)."""
+    """What an order must know of its alarm. `notice` is what a notice about it says (see `cloud.notify.rendering`)."""
 
     id: int
     where: Where

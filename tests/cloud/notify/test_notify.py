@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from cloud.notify import service
-from cloud.notify.domain import LONGEST_DELAY_MS, Kind, render, retry_delay_ms
+from cloud.notify.domain import LONGEST_DELAY_MS, Kind, retry_delay_ms
+from cloud.notify.rendering import render
 from cloud.notify.sender import AppriseSender
 from cloud.platform.database import transaction
 from cloud.platform.schema import notify
