@@ -66,7 +66,6 @@ class Web(Strict):
 
     host: str = Field(default="127.0.0.1", min_length=1)
     port: Port = 8080
-    secret_file: str = Field(default="data/web-secret", min_length=1, description="signs what pages keep in browsers")
     session_hours: Annotated[float, Field(gt=0, le=24 * 31)] = 12
     public_url: str | None = Field(default=None, description="where browsers find it, such as https://linli.example")
 
