@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from drivers.api import BadRequest, Bus, Device, DriverError, PointResult, Refused, Unreachable
+from edge.cancellation import honour_cancellation
 from edge.schedule import PollGroup, Schedule
 from runtime.health import Check, Status
 from runtime.lifecycle import Backoff
@@ -95,6 +96,7 @@ class BusRunner:
         """Poll until cancelled; then the connection is closed."""
         try:
             while True:
+                honour_cancellation()
                 if not self._bus.connected:
                     await self._connect()
                     continue

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from drivers.api import BadRequest, Bus, Device, DriverError, Refused
 from drivers.profile import Profile
+from edge.cancellation import honour_cancellation
 from edge.commands import Plan, Refusal, Request, TokenBook, judge, shows
 from edge.journal import Journal
 from edge.journal_file import JournalError
@@ -158,6 +159,7 @@ class CommandExecutor:
         try:
             async with asyncio.timeout(max(deadline - self._monotonic(), 0)):
                 while True:
+                    honour_cancellation()
                     try:
                         result = (await target.device.read([plan.proof]))[plan.proof]
                     except DriverError as error:

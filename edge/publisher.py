@@ -12,6 +12,7 @@ from typing import Protocol
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 
+from edge.cancellation import honour_cancellation
 from edge.commands import TOKEN_EVERY_S, MalformedCommand, Request, TokenBook, read_request
 from edge.journal import Journal
 from edge.journal_file import JournalFull
@@ -134,11 +135,7 @@ class Publisher:
                 self._lost("refused", _first(errors))
             except* (aiomqtt.MqttError, OSError) as errors:
                 self._lost("failed", f"{self._address.host}:{self._address.port}: {_first(errors)}")
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                # The library's disconnect failed while this task was being cancelled, and its error hid the
-                # cancellation.
-                raise asyncio.CancelledError
+            honour_cancellation()  # the library's disconnect may have failed and hidden it behind its error
             await asyncio.sleep(self._backoff.next_pause().total_seconds())
 
     def _lost(self, result: str, why: str) -> None:
@@ -210,6 +207,7 @@ class Publisher:
         try:
             while True:
                 await self._send_what_is_due(client)
+                honour_cancellation()
         except asyncio.CancelledError:
             # Either the agent stops, or the connection is gone; in the latter case this fails at once, and the will
             # is sent.
@@ -238,7 +236,8 @@ class Publisher:
         wanted = self._session.wants()
         if wanted is None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _TICK_S)
+                async with asyncio.timeout(_TICK_S):
+                    await self._wake.wait()
             return
         try:
             entries = await self._journal.read(after=wanted.after, limit=min(wanted.limit, _READ_AT_ONCE))

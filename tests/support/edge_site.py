@@ -242,5 +242,6 @@ async def listening_host(broker: Broker) -> AsyncIterator[Host]:
         try:
             yield host
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            while not task.done():  # the library may swallow a cancellation that comes with an answer
+                task.cancel()
+                await asyncio.wait({task}, timeout=0.1)
