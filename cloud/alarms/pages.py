@@ -4,10 +4,12 @@ from datetime import timedelta
 
 from fastapi import Request, Response
 from nicegui import ui
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.access.domain import Permission
 from cloud.alarms import service
 from cloud.alarms.domain import Action
+from cloud.people.service import list_people
 from cloud.platform.errors import NotFound
 from cloud.ui.format import DASH
 from cloud.ui.layout import Frame
@@ -25,6 +27,7 @@ from cloud.ui.rows import (
 )
 from cloud.ui.screen import Screen, Services, open_page
 from cloud.ui.trend import Trend, trend_points
+from cloud.work_orders import service as work_orders
 from drivers.profile import Priority
 
 _STATES = ("open", "unacknowledged", "closed", "all")
@@ -134,10 +137,11 @@ async def _one(screen: Screen, request: Request, alarm_id: int) -> None:
         async with screen.reading() as conn:
             await frame.refresh(conn)
             row = await service.get_alarm(conn, screen.actor, alarm_id)
+            contact = await _contact(screen, conn, row)
         top.show(_title(screen, row))
         deeds.show(_deeds(screen, row))
         story.show([("story", _story(screen, row))])
-        about.show([("title", h("h2", t("alarm.about"))), ("facts", _about(screen, row))])
+        about.show([("title", h("h2", t("alarm.about"))), ("facts", _about(screen, row, contact))])
         history.show([("title", h("h2", t("alarm.history"))), ("history", _history(screen, row))])
         to_ms = min(screen.now_ms(), (row["cleared_ms"] or screen.now_ms()) + _AROUND_MS)
         await trend.show(from_ms=min(row["raised_ms"], to_ms) - _AROUND_MS, to_ms=to_ms)
@@ -198,7 +202,20 @@ def _story(screen: Screen, row: Row) -> Html:
     return h("dl", *(h("div", h("dt", name), h("dd", text)) for name, text in shown), class_="story")
 
 
-def _about(screen: Screen, row: Row) -> Html:
+async def _contact(screen: Screen, conn: AsyncConnection, row: Row) -> Html | None:
+    """Say who looks after it and how to reach them: the assignee of the alarm's order."""
+    if row["work_order"] is None:
+        return None
+    order = await work_orders.get_order(conn, screen.actor, row["work_order"]["id"])
+    if order["assignee_id"] is None:
+        return h("b", screen.t("order.nobody"))
+    known = await list_people(conn, screen.actor, now_ms=screen.now_ms())
+    phone = next((one.phone for one in known if one.id == order["assignee_id"]), "")
+    call = h("a", phone, href=f"tel:{phone.replace(' ', '')}") if phone else None
+    return h("span", order["assignee"], " ", call)
+
+
+def _about(screen: Screen, row: Row, contact: Html | None) -> Html:
     t = screen.t
     at = row["community_id"]
     value = DASH if row["value"] is None else f"{row['value']:g} {row['unit']}".strip()
@@ -210,6 +227,8 @@ def _about(screen: Screen, row: Row) -> Html:
         (t("alarm.value"), value),
         (t("alarm.cleared"), screen.at(row["cleared_ms"], at)),
     ]
+    if contact is not None:
+        pairs.insert(0, (t("alarm.contact"), contact))
     if row["acknowledged_ms"] is not None:
         who = f"{screen.at(row['acknowledged_ms'], at)} · {row['acknowledged_by_name'] or ''}"
         pairs.append((t("alarm.acknowledged"), who))

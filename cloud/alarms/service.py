@@ -13,7 +13,7 @@ from cloud.alarms.repository import AlarmRow
 from cloud.assets import service as assets
 from cloud.platform.errors import Conflict, NotFound
 from cloud.work_orders import repository as work_orders
-from drivers.profile import Priority
+from drivers.profile import Priority, Profile
 
 ENGINE_SILENCE_MS = 10_000
 """When no worker has shown a heartbeat for so long, nobody runs out the delays of alarms."""
@@ -93,7 +93,8 @@ async def list_alarms(
         before_id=before_id,
         limit=limit,
     )
-    return [await _document(conn, row) for row in rows]
+    profiles = {key: await assets.load_profile(conn, key) for key in {row["profile_hash"] for row in rows}}
+    return [_document(row, profiles[row["profile_hash"]]) for row in rows]
 
 
 async def get_alarm(conn: AsyncConnection, actor: Actor, alarm_id: int) -> dict[str, Any]:
@@ -101,7 +102,7 @@ async def get_alarm(conn: AsyncConnection, actor: Actor, alarm_id: int) -> dict[
     row = await repository.detail(conn, actor.visible(), alarm_id)
     if row is None:
         raise NotFound(f"there is no alarm {alarm_id}")
-    document = await _document(conn, row)
+    document = _document(row, await assets.load_profile(conn, row["profile_hash"]))
     order = await work_orders.of_alarm_document(conn, alarm_id)
     return {**document, "history": await repository.events(conn, alarm_id), "work_order": order}
 
@@ -136,9 +137,8 @@ _PLAIN = (
 )  # fmt: skip
 
 
-async def _document(conn: AsyncConnection, row: Mapping[Any, Any]) -> dict[str, Any]:
+def _document(row: Mapping[Any, Any], profile: Profile | None) -> dict[str, Any]:
     """Join an alarm with the texts of the profile version that raised it; None for what that version does not have."""
-    profile = await assets.load_profile(conn, row["profile_hash"])
     rule = describe(profile, row["rule"]) if profile is not None else None
     flags = Flags(active=row["active"], acknowledged=row["acknowledged"], latched=row["latched"], closed=row["closed"])
     state = state_of(flags)

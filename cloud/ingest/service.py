@@ -37,6 +37,12 @@ from wire.topic import NodeKey
 TRANSIENT = (Unavailable, OperationalError, InterfaceError, PoolTimeout, OSError)
 """What passes by itself: a full disk, a locked file, a database that restarts."""
 
+MAX_KEPT_BYTES = 65_536
+"""How much of a payload the quarantine keeps."""
+
+TROUBLE_SHOWN_MS = 60_000
+"""How long health speaks of an event that could not be processed; its edge sends it again well within that time."""
+
 _TICK = Incoming(topic="", payload=b"", at_ms=0)
 
 
@@ -64,12 +70,15 @@ class Ingest:
         self._planner = Planner(engine=engine, tracking=self._tracking, quarantine=self._quarantine, metrics=metrics)
         self._states = StateKeeper(tracking=self._tracking, quarantine=self._quarantine, metrics=metrics)
         self._trouble = ""
+        self._set_apart_ms: int | None = None
         self._log = get_log("cloud.ingest")
 
     def health(self) -> Check:
         """Whether the stores take what is given to them."""
         if self._trouble:
             return Check(status=Status.DOWN, detail=f"nothing is stored or acknowledged: {self._trouble}")
+        if self._set_apart_ms is not None and self._clock() - self._set_apart_ms < TROUBLE_SHOWN_MS:
+            return Check(status=Status.DEGRADED, detail="something could not be processed: see the log and quarantine")
         waiting = len(self._tracking.births.waiting)
         if waiting:
             return Check(status=Status.DEGRADED, detail=f"{waiting} devices wait for their profile")
@@ -202,11 +211,11 @@ class Ingest:
         if not self._limiter.admits(source.topic, reason, self._clock()):
             self._metrics.suppressed.inc()
             return
-        rows.append(
-            QuarantineRow(node_id=node_id, topic=source.topic, payload=source.payload, metric=metric, reason=reason)
-        )
+        payload = source.payload[:MAX_KEPT_BYTES]
+        rows.append(QuarantineRow(node_id=node_id, topic=source.topic, payload=payload, metric=metric, reason=reason))
 
     async def _set_apart(self, event: Event, error: Exception) -> None:
+        self._set_apart_ms = self._clock()
         rows: list[QuarantineRow] = []
         reason = f"could not be processed: {type(error).__name__}: {error}"
         self._quarantine(rows, event, kind="failed", reason=reason, metric=None, node_id=None)

@@ -15,10 +15,12 @@ from cloud.ingest.metrics import IngestMetrics
 from cloud.ingest.repository import GapRow, QuarantineRow
 from cloud.ingest.tracking import Tracking
 from cloud.platform.errors import Invalid
+from drivers.profile import parse_overrides
 from runtime.logs import get_log
 from wire.contract import (
     AGENT_CONFIG_REVISION,
     AGENT_VERSION,
+    ALARM_OVERRIDES,
     COMMAND_TOKEN,
     JOURNAL_FIRST,
     JOURNAL_ID,
@@ -180,6 +182,10 @@ class StateKeeper:
             node.devices.pop(born.device, None)
             return False
         self._tracking.births.waiting.pop(place, None)
+        try:
+            parse_overrides(said.overrides)
+        except ValueError as error:
+            self._quarantine(rows, event, kind="overrides", reason=str(error), metric=ALARM_OVERRIDES, node_id=node.id)
         profile = await assets.load_profile(conn, said.profile_hash) if said.profile_hash is not None else None
         row = await assets.device_born(
             conn,

@@ -476,3 +476,14 @@ async def test_one_event_that_fails_holds_up_no_other_node(bench: Any, world: Wo
     assert await marks(world) == {"j1": 1, "j2": 0}
     (row,) = await world.rows(ingest.quarantine)
     assert "could not be processed" in row["reason"]
+    assert bench.ingest.health().status == "degraded"
+
+
+async def test_unreadable_overrides_are_shown_and_count_as_none(bench: Any, world: World) -> None:
+    edge = FakeEdge(pump_profile(), overrides='{"dry_run": {"on_dealy": "1s"}}')
+    await bench.born(edge)
+    dry_run(edge)
+    await bench.feed([edge.send(n) for n in (1, 2, 3, 4)])
+    (row,) = await world.rows(ingest.quarantine)
+    assert row["metric"] == "Alarm/Overrides"
+    assert len(await world.rows(alarms.alarm)) == 1
