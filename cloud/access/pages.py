@@ -101,6 +101,8 @@ async def _me(screen: Screen, request: Request) -> None:
                 ("languages", _languages(screen)),
                 ("theme", h("h2", t("me.theme"))),
                 ("themes", _themes(screen, dark=dark)),
+                ("keys", h("h2", t("me.keys"))),
+                ("keys-text", h("p", t("me.keys_text"))),
             ]
         )
         secret = screen.live("panel", label=t("me.password"))

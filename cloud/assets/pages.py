@@ -11,7 +11,7 @@ from cloud.alarms.domain import Rule, rules
 from cloud.alarms.pages import acts
 from cloud.assets import service
 from cloud.assets.domain import CommandRow, LastValue
-from cloud.assets.view import alarming, command_form, command_state, command_text, own_limits, point_row
+from cloud.assets.view import alarming, comes_first, command_form, command_state, command_text, own_limits, point_row
 from cloud.platform.errors import Invalid, NotFound
 from cloud.ui.layout import Frame
 from cloud.ui.live import Act
@@ -176,16 +176,20 @@ class _DevicePage:
         with self._frame.main():
             self._top = screen.live("head")
             self._alarms = screen.live("panel list alarms device-alarms", label=t("alarm.title"))
+            self._ranges = screen.live("head")
+            self._trend = Trend(screen, self._id, curves)
             with ui.element("div").classes("columns wide-left"):
                 with ui.element("div"), ui.element("section").classes("panel"):
                     screen.live().show([("title", h("h2", t("device.values")))])
                     self._points = screen.live("list points", label=t("device.values"))
+                    with ui.element("details"):
+                        with ui.element("summary"):
+                            self._more = screen.live("inline")
+                        self._others = screen.live("list points", label=t("device.more"))
                 with ui.element("div"):
                     self._commands = screen.live("panel", label=t("device.commands"))
                     self._orders = screen.live("panel list orders", label=t("overview.orders"))
                     self._facts = screen.live("panel", label=t("device.about"))
-            self._ranges = screen.live("head")
-            self._trend = Trend(screen, self._id, curves)
         screen.on("command", self._ask)
         screen.on("confirm", self._confirm)
         screen.on("abort", self._abort)
@@ -258,9 +262,11 @@ class _DevicePage:
         may = screen.actor.may_anywhere(Permission.ACKNOWLEDGE)
         listed = [alarm_row(t, one, may_acknowledge=may) for one in sorted(found, key=attention)]
         self._alarms.show(listed or [("none", h("p", t("device.no_alarms"), class_="dim"))])
-        self._points.show(
-            _points(screen, row, values, known, {one["rule"]: one["priority"] for one in found if one["active"]})
-        )
+        active = {one["rule"]: one["priority"] for one in found if one["active"]}
+        first, others = _points(screen, row, values, known, active)
+        self._points.show(first)
+        self._more.show([("more", h("span", t("device.more"), " ", len(others)))])
+        self._others.show(others)
         self._commands.show(self._command_items(row, known, commands))
         orders = [order_row(t, job) for job in jobs] or [("none", h("p", t("overview.no_orders"), class_="dim"))]
         self._orders.show([("title", h("h2", t("overview.orders"))), *orders])
@@ -316,22 +322,25 @@ def _title(screen: Screen, row: Row) -> list[tuple[str, Html]]:
 
 def _points(
     screen: Screen, row: Row, values: list[LastValue], known: Known | None, active: Mapping[str, str]
-) -> list[tuple[str, Html]]:
+) -> tuple[list[tuple[str, Html]], list[tuple[str, Html]]]:
+    """Give the rows of the points that matter most, and those of the others."""
     if known is None:
-        return [("none", empty(screen.t("device.no_profile")))]
+        return [("none", empty(screen.t("device.no_profile")))], []
     held = {value.point: value for value in values}
     here = _rules(known, row)
-    return [
-        point_row(
+
+    def shown(name: str) -> tuple[str, Html]:
+        return point_row(
             screen.t,
             name,
-            point,
+            known.profile.points[name],
             value=held.get(name),
             limits=own_limits(here, name),
             alarm=alarming(here, active, name),
         )
-        for name, point in known.profile.points.items()
-    ]
+
+    first = comes_first(known.profile, here)
+    return [shown(name) for name in first], [shown(name) for name in known.profile.points if name not in first]
 
 
 def _rules(known: Known, row: Row) -> tuple[Rule, ...]:

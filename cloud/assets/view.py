@@ -6,7 +6,7 @@ from cloud.alarms.domain import Rule
 from cloud.assets.domain import OUTCOMES, CommandRow, CommandState, LastValue
 from cloud.ui.format import DASH, number
 from cloud.ui.markup import Html, h, join
-from cloud.ui.parts import GOOD, QUALITY, Bar, age, bar, running_word
+from cloud.ui.parts import GOOD, QUALITY, Bar, age, bar, mark, running_word
 from cloud.ui.texts import Texts
 from drivers.profile import Command, Point, Profile
 
@@ -28,8 +28,21 @@ def limits_of(rules: Iterable[Rule], point: str) -> Limits:
 
 
 def own_limits(rules: Iterable[Rule], point: str) -> Limits:
-    """Give the limits that raise an alarm by themselves; others only matter together with a second condition."""
-    return limits_of((rule for rule in rules if len(rule.tests) == 1), point)
+    """Give the limits that alarms are about: a rule's first condition; the others only narrow it down."""
+    return limits_of((rule for rule in rules if rule.tests[0].point == point), point)
+
+
+def comes_first(profile: Profile, rules: Iterable[Rule]) -> list[str]:
+    """Give the points that say how the device does: drawn as trends, watched by alarms, or shown by a command's effect.
+
+    The trends stand first, then the rest in the order of their labels.
+    """
+    watched = {point for rule in rules for point in rule.points}
+    proven = {command.read_back.point for command in profile.commands.values()}
+    return sorted(
+        (name for name, point in profile.points.items() if point.trend or name in watched | proven),
+        key=lambda name: (not profile.points[name].trend, profile.points[name].range is None, name),
+    )
 
 
 def alarming(rules: Iterable[Rule], active: Mapping[str, str], point: str) -> str | None:
@@ -67,9 +80,9 @@ def meter(t: Texts, point: Point, value: LastValue | None, limits: Limits, alarm
     )
     drawn = bar(Bar(value=shown, low=low, high=high, below=below, above=above, alarm=alarm), described)
     marks = [
-        h("span", f"{low:g}"),
-        *(h("span", f"{one:g}", class_="limit") for one in (*below, *above)),
-        h("span", f"{high:g}"),
+        h("span", number(low)),
+        *(h("span", number(one), class_="limit") for one in (*below, *above)),
+        h("span", number(high)),
     ]
     return join(drawn, h("span", *marks, class_="ends", aria_hidden="true"))
 
@@ -96,12 +109,16 @@ def point_row(
     """Show one point: label, value, bar, age and quality."""
     quality = QUALITY.get(value.quality, "bad") if value is not None else "bad"
     number_like = point.modbus.value_type in {int, float} and not point.enumeration
-    mark = None if quality == "good" else h("span", t.of("quality", quality), class_="sub strong")
+    note = None if quality == "good" else h("span", t.of("quality", quality), class_="sub strong")
     cells = (
-        h("div", point.label.text(t.language.value), class_="cell"),
+        h(
+            "div",
+            h("span", mark(alarm) if alarm else None, h("span", point.label.text(t.language.value)), class_="what"),
+            class_="cell",
+        ),
         h("div", value_text(t, point, value), class_="cell value" if number_like else "cell value text"),
         h("div", meter(t, point, value, limits, alarm), class_="cell meter-cell"),
-        h("div", age(None if value is None else value.received_ms), mark, class_="cell tight end age-cell dim"),
+        h("div", age(None if value is None else value.received_ms), note, class_="cell tight end age-cell dim"),
     )
     key = f"point-{name}"
     return key, h("div", *cells, class_=f"row {quality}", data_key=key, data_point=name)

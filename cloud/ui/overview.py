@@ -10,6 +10,7 @@ from cloud.access.domain import Permission
 from cloud.alarms import service as alarms
 from cloud.alarms.pages import acts
 from cloud.assets import repository as assets
+from cloud.assets import service as devices
 from cloud.ingest import repository as ingest
 from cloud.ui.layout import Frame
 from cloud.ui.markup import Html, h, join
@@ -21,6 +22,7 @@ from cloud.work_orders import service as work_orders
 
 _ALARMS = 60
 _ORDERS = 40
+_DEVICES = 150
 
 
 def register(services: Services) -> None:
@@ -44,6 +46,9 @@ async def _show(screen: Screen, request: Request) -> None:
             with ui.element("div"), ui.element("section").classes("panel"):
                 orders_title = screen.live("title")
                 orders = screen.live("list orders", label=t("overview.orders"))
+        with ui.element("section").classes("panel"):
+            screen.live("title").show([("title", h("h2", t("overview.devices")))])
+            wall = screen.live("wall", label=t("overview.devices"))
 
     async def refresh() -> None:
         visible = screen.actor.visible()
@@ -53,6 +58,7 @@ async def _show(screen: Screen, request: Request) -> None:
             summary = await alarms.overview(conn, screen.actor, now_ms=now)
             rows = await alarms.list_alarms(conn, screen.actor, state="open", limit=_ALARMS)
             jobs = await work_orders.list_orders(conn, screen.actor, state="open", limit=_ORDERS)
+            things = await devices.list_devices(conn, screen.actor, limit=_DEVICES)
             nodes = await assets.nodes_for_page(conn, visible)
             newest = await assets.newest_received_for_page(conn, visible)
             odd = await ingest.quarantined_for_page(conn, visible)
@@ -69,7 +75,36 @@ async def _show(screen: Screen, request: Request) -> None:
         jobs = sorted(jobs, key=_due)
         orders.show([order_row(t, job) for job in jobs] or [("empty", empty(t("overview.no_orders")))])
 
+        wall.show(_wall(screen, things, rows) or [("empty", empty(t("device.none_yet")))])
+
     await screen.every_second(refresh)
+
+
+def _wall(screen: Screen, things: Sequence[Row], rows: Sequence[Row]) -> list[tuple[str, Html]]:
+    """Show every device as a cell, with its worst alarm; the quiet ones stay quiet."""
+    t = screen.t
+    worst: dict[int, Row] = {}
+    for row in sorted(rows, key=gravity):
+        worst.setdefault(row["device_id"], row)
+    items = []
+    for thing in things:
+        alarm = worst.get(thing["id"])
+        online = thing["online"] and thing["node_online"]
+        name = t.pick(thing["label_zh"], thing["label_en"])
+        said = [alarm_mark(alarm), h("span", words(t, alarm["label"]))] if alarm else []
+        away = None if online else h("span", t("device.offline"))
+        cell = h(
+            "a",
+            h("span", name, title=name),
+            *said,
+            away,
+            href=f"/devices/{thing['id']}",
+            class_=None if online else "away",
+        )
+        items.append((f"device-{thing['id']}", cell))
+    if len(things) == _DEVICES:
+        items.append(("more", h("a", h("span", t("overview.all_devices")), href="/devices")))
+    return items
 
 
 def _due(job: Row) -> tuple[bool, int]:
@@ -108,7 +143,7 @@ def _figures(
         for state, count in summary["work_orders"].items()
         if count
     ]
-    devices = summary["devices"]
+    count = summary["devices"]
     online = sum(1 for node in nodes if node["online"])
     late = h("span", overdue, h("small", t("overview.overdue")), class_="byprio overdue") if overdue else None
     some = join(*states, late) if states else "0"
@@ -123,9 +158,7 @@ def _figures(
         ("orders", tile(t("overview.open_orders"), some, href="/work-orders", classes="orders")),
         (
             "devices",
-            tile(
-                t("overview.devices"), _of(t, devices["online"], devices["offline"]), href="/devices", classes="devices"
-            ),
+            tile(t("overview.devices"), _of(t, count["online"], count["offline"]), href="/devices", classes="devices"),
         ),
         (
             "agents",

@@ -67,18 +67,17 @@ def alarm_row(t: Texts, row: Row, *, may_acknowledge: bool) -> tuple[str, Html]:
     waiting = waits(row)
     can = may_acknowledge and Action.ACKNOWLEDGE.value in row["allowed"]
     link = h("a", words(t, row["label"]), href=f"/alarms/{row['id']}", class_=None if waiting else "calm")
-    notes = []
+    notes = [alarm_state(t, row)]
     if row["occurrences"] > 1:
         notes.append(t("alarm.times", count=row["occurrences"]))
     if row["historical"]:
         notes.append(t("alarm.historical"))
-    note = h("span", " · ".join(notes), class_="sub") if notes else None
+    note = h("span", " · ".join(notes), class_="sub")
     key = f"alarm-{row['id']}"
     cells = (
         h("div", h("span", alarm_mark(row), priority_word(t, row["priority"]), class_="what"), class_="cell tight"),
         h("div", link, note, class_="cell grow"),
         h("div", words(t, row["device_label"]), h("span", place(t, row), class_="sub"), class_="cell full"),
-        h("div", alarm_state(t, row), class_="cell grow"),
         h("div", age(row["raised_ms"]), class_="cell tight end"),
         h("div", acknowledge_button(t, row) if can else None, class_="cell end"),
     )
@@ -107,12 +106,12 @@ def order_row(t: Texts, row: Row) -> tuple[str, Html]:
     """Show one work order in a list."""
     key = f"order-{row['id']}"
     thing = words(t, row["asset"]) if row["asset"] else ""
-    sub = " · ".join(part for part in (thing, place(t, row)) if part)
+    where = h("span", place(t, row), class_="sub")
     link = h("a", words(t, row["title"]), href=f"/work-orders/{row['id']}")
     number = h("span", f"{row['number']} · {t.of('priority', row['priority'])}", class_="sub")
     cells = (
         h("div", link, number, class_="cell full"),
-        h("div", sub, class_="cell full dim"),
+        h("div", thing, where, class_="cell full"),
         h("div", row["assignee"] or h("span", t("order.nobody"), class_="strong"), class_="cell"),
         h("div", t.of("order_state", row["state"]), class_="cell tight strong"),
         h("div", order_clock(t, row), class_="cell end"),

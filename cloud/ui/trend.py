@@ -126,7 +126,12 @@ def options(
     ticks = [from_ms + (to_ms - from_ms) * i // 4 for i in range(5)]
     labels = {str(at): clock(at) for at in ticks}
     lines: list[dict[str, Any]] = [
-        {"yAxis": limit, "lineStyle": {"color": _TEXT, "type": "dashed", "width": 1}} for limit in curve.limits
+        {
+            "yAxis": limit,
+            "lineStyle": {"color": _TEXT, "type": "dashed", "width": 1},
+            "label": {"show": True, "formatter": f"{limit:g}", "position": "end", "color": _TEXT},
+        }
+        for limit in curve.limits
     ]
     if around_ms is not None:
         lines.append({"xAxis": around_ms, "lineStyle": {"color": _TEXT, "type": "solid", "width": 1}})
@@ -138,7 +143,7 @@ def options(
     )
     return {
         "animation": False,
-        "grid": {"left": 8, "right": 14, "top": 12, "bottom": 4, "containLabel": True},
+        "grid": {"left": 8, "right": 34, "top": 14, "bottom": 4, "containLabel": True},
         "tooltip": {"trigger": "axis", "confine": True, ":formatter": tip},
         "xAxis": {
             "type": "value",

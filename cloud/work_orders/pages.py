@@ -205,6 +205,7 @@ def _deeds(screen: Screen, row: Row, people: list[tuple[int, str]]) -> Html:
             data_id=one,
         )
         for one in ordered
+        if one != Action.ASSIGN.value
     ]
     whom = None
     if Action.ASSIGN.value in row["allowed"]:
@@ -212,10 +213,14 @@ def _deeds(screen: Screen, row: Row, people: list[tuple[int, str]]) -> Html:
             h("option", t("order.suggested"), value=""),
             *(h("option", name, value=number) for number, name in people),
         ]
-        whom = h("label", t("order.assign_to"), " ", h("select", *options, name="assignee"))
+        assign = h(
+            "button", t.of("order_action", "assign"), type="button", data_act="order", data_id=Action.ASSIGN.value
+        )
+        chosen = h("label", t("order.assign_to"), " ", h("select", *options, name="assignee"))
+        whom = h("span", chosen, assign, class_="group")
     placeholder = t("order.note_hint")
     note = h("input", name="note", maxlength=2000, placeholder=placeholder, aria_label=t("order.note"), class_="note")
-    return h("form", *buttons, whom, note, class_="actions")
+    return h("form", *buttons, note, whom, class_="actions")
 
 
 def _checklist(screen: Screen, row: Row) -> Html:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
 from tests.support.chromium import ARGUMENTS, find_chromium, missing
 from tests.support.pages import PASSWORD, Site, serving
@@ -67,7 +67,7 @@ def _server(url: str | None) -> Iterator[tuple[str, Site | None]]:
 def _all(browser: Browser, url: str, site: Site | None, language: str, arguments: argparse.Namespace) -> None:
     with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
         page = context.new_page()
-        page.on("pageerror", lambda error: sys.stdout.write(f"{page.url}: {error}\n"))
+        page.on("pageerror", _complain)
         if not arguments.only or arguments.only in "login":
             _login_pictures(page, url, language, arguments.out)
         page.goto(f"{url}/login?lang={language}")
@@ -84,7 +84,11 @@ def _all(browser: Browser, url: str, site: Site | None, language: str, arguments
                 page.set_viewport_size({"width": width, "height": height})
                 _picture(page, site, f"{url}{path}", arguments.out / f"{name}-{size}-{language}.png")
         if not arguments.only or arguments.only in "overview":
-            _dark(context, page, site, url, arguments.out, language)
+            _dark(context, page, site=site, url=url, out=arguments.out, language=language)
+
+
+def _complain(error: Error) -> None:
+    sys.stdout.write(f"an error in the page: {error}\n")
 
 
 def _login_pictures(page: Page, url: str, language: str, out: Path) -> None:
@@ -127,14 +131,14 @@ def _picture(page: Page, site: Site | None, address: str, file: Path) -> None:
         site.beat()
     page.goto(address)
     page.wait_for_selector(".main > *")
-    page.wait_for_timeout(1500)
+    page.wait_for_timeout(1200)
     wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     if wide > 0:
         sys.stdout.write(f"{file.name}: {wide} px too wide\n")
     page.screenshot(path=file, full_page=True)
 
 
-def _dark(context: BrowserContext, page: Page, site: Site | None, url: str, out: Path, language: str) -> None:
+def _dark(context: BrowserContext, page: Page, *, site: Site | None, url: str, out: Path, language: str) -> None:
     context.add_cookies([{"name": "linli_theme", "value": "dark", "url": url}])
     for size, (width, height) in SIZES.items():
         page.set_viewport_size({"width": width, "height": height})

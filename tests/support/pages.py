@@ -145,7 +145,7 @@ def serving(folder: Path, *, seed: int = 7) -> Iterator[Site]:
     (folder / "cloud.toml").write_text(
         f'schema = 1\n[broker]\npassword_file = "broker-password"\n[web]\nport = {site.port}\n', encoding="utf-8"
     )
-    asyncio.run(fill(site, random.Random(seed)))
+    asyncio.run(fill(site, random.Random(seed)))  # noqa: S311 - plausible data, no secrets
     log = (folder / "web.log").open("wb")
     process = subprocess.Popen(
         [sys.executable, "-m", "linli", "cloud", "web", "--config", str(folder / "cloud.toml")],
@@ -172,7 +172,7 @@ def _wait(site: Site, process: subprocess.Popen[bytes], log: Path) -> None:
     while time.monotonic() < until:
         if process.poll() is not None:
             break
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"{site.url}/health", timeout=2) as answer:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{site.url}/health", timeout=2) as answer:  # noqa: S310 - our own
             if answer.status == 200:
                 return
         time.sleep(0.1)
@@ -295,13 +295,12 @@ async def _alarms(conn: AsyncConnection, site: Site, community_id: int, now: int
         ("lift-2", "overloaded", State.ACKNOWLEDGED, 9 * MINUTE, None, None),
         ("pump-1", "high_discharge", State.NORMAL, 20 * HOUR, "closed", "zhang"),
     )
-    for count, (name, rule, state, age, order_state, login) in enumerate(wanted, start=1):
+    for count, (name, wanted_rule, state, age, order_state, login) in enumerate(wanted, start=1):
         device = site.devices[name]
         profile = next(catalogue(kind) for one, kind, _, _ in DEVICES if one == name)
-        base, _, code = rule.partition(".")
+        base, _, code = wanted_rule.partition(".")
         alarm = profile.alarms[base]
-        if code and code not in alarm.codes:
-            rule = f"{base}.{next(iter(alarm.codes))}"
+        rule = f"{base}.{next(iter(alarm.codes))}" if code and code not in alarm.codes else wanted_rule
         flags = FLAGS[state]
         where = device.where
         raised = now - age
@@ -508,7 +507,7 @@ async def _history(store: EmbeddedTelemetry, site: Site, now: int, chance: rando
                     device_id=site.devices[name].id,
                     point=point_name,
                     at_ms=at,
-                    value=_curve(name, point_name, point, at, now, chance),
+                    value=_curve(name, point_name, point, at=at, now=now, chance=chance),
                     quality=192 if not now - 34 * MINUTE < at < now - 31 * MINUTE else 0,
                 )
                 for at in times
@@ -516,11 +515,11 @@ async def _history(store: EmbeddedTelemetry, site: Site, now: int, chance: rando
     await store.write(samples)
 
 
-def _curve(name: str, point_name: str, point: Point, at: int, now: int, chance: random.Random) -> float:
+def _curve(name: str, point_name: str, point: Point, *, at: int, now: int, chance: random.Random) -> float:
     base = float(point.sample)
     day = math.sin(at / (24 * HOUR) * 2 * math.pi)
     value = base * (1 + 0.08 * day) + chance.gauss(0, max(base * 0.01, 0.02))
-    if name == "pump-1" and at > now - 4 * MINUTE - 30_000:
+    if name == "pump-1" and point_name != "setpoint" and at > now - 4 * MINUTE - 30_000:
         fall = max(0.0, 1 - (at - (now - 4 * MINUTE - 30_000)) / 40_000)
         value = value * fall + (0.11 if point_name == "suction_pressure" else 0.3) * (1 - fall)
     limits = point.range or Range(low=-1e12, high=1e12)
