@@ -11,12 +11,13 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from sqlalchemy import insert, update
@@ -42,6 +43,7 @@ from cloud.work_orders import repository as orders
 from cloud.work_orders.tables import work_order
 from drivers.profile import Label, Point, Profile, Range, load_profile
 
+T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 PASSWORD = "night-shift-7"
 COMMUNITY = "sunshine-garden"
@@ -90,7 +92,7 @@ class Site:
     def database_url(self) -> str:
         return load_config(self.folder / "cloud.toml").database_url
 
-    def run(self, work) -> object:  # type: ignore[no-untyped-def] # noqa: ANN001 - a coroutine function
+    def run(self, work: Callable[[AsyncConnection], Awaitable[object]]) -> object:
         """Run `await work(conn)` in one transaction on the site's database, from outside of any loop."""
 
         async def once() -> object:
@@ -101,9 +103,7 @@ class Site:
             finally:
                 await engine.dispose()
 
-        # In a thread of its own: the browser's driver has a loop in this one.
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            return pool.submit(asyncio.run, once()).result()
+        return _apart(once())
 
     def put(self, device: str, point: str, value: float | str | None, *, quality: int = 192) -> None:
         """Write a last value, as ingest does."""
@@ -128,6 +128,12 @@ class Site:
         self.run(work)
 
 
+def _apart(work: Coroutine[object, object, T]) -> T:
+    # In a thread of its own: the browser's driver has a loop in this one.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -145,7 +151,7 @@ def serving(folder: Path, *, seed: int = 7) -> Iterator[Site]:
     (folder / "cloud.toml").write_text(
         f'schema = 1\n[broker]\npassword_file = "broker-password"\n[web]\nport = {site.port}\n', encoding="utf-8"
     )
-    asyncio.run(fill(site, random.Random(seed)))  # noqa: S311 - plausible data, no secrets
+    _apart(fill(site, random.Random(seed)))  # noqa: S311 - plausible data, no secrets
     log = (folder / "web.log").open("wb")
     process = subprocess.Popen(
         [sys.executable, "-m", "linli", "cloud", "web", "--config", str(folder / "cloud.toml")],
