@@ -14,6 +14,7 @@ from cloud.alarms import engine as alarms
 from cloud.alarms import repository as alarm_rows
 from cloud.assets import service as assets
 from cloud.config import CloudConfig
+from cloud.ingest import repository as ingest_rows
 from cloud.ingest.service import TRANSIENT
 from cloud.notify import service as notify
 from cloud.notify.sender import AppriseSender
@@ -33,7 +34,11 @@ SETTLE_MS = 250
 CLOSE_AFTER = timedelta(hours=24)
 """How long a sensor must stay normal before an order that trusts it closes by itself."""
 
+QUARANTINE_KEPT = timedelta(days=30)
+"""How long what could not be read is kept."""
+
 SILENT_S = 30.0
+"""For how long beyond its own period a duty may be silent."""
 
 
 @dataclass(kw_only=True)
@@ -81,7 +86,12 @@ class Worker:
         self._heartbeat = Gauge("linli_worker_heartbeat_ms", "Last heartbeat, Unix ms", registry=registry)
         second = timedelta(seconds=1)
         self.loops = tuple(
-            Loop(name=name, period=period, action=action, beat=Beat(clock=time.monotonic, silence_s=SILENT_S))
+            Loop(
+                name=name,
+                period=period,
+                action=action,
+                beat=Beat(clock=time.monotonic, silence_s=period.total_seconds() + SILENT_S),
+            )
             for name, period, action in (
                 ("timers", tick, self.run_timers),
                 ("commands", second, self.expire_commands),
@@ -89,6 +99,7 @@ class Worker:
                 ("notices", second, self.deliver),
                 ("closing", 30 * second, self.close_quiet),
                 ("heartbeat", 2 * second, self.beat),
+                ("housekeeping", timedelta(hours=1), self.keep_house),
             )
         )
         for loop in self.loops:
@@ -156,6 +167,12 @@ class Worker:
         """Close orders whose sensor has stayed normal."""
         async with transaction(self._engine) as conn:
             return await work_orders.close_quiet(conn, quiet_ms=self._close_after_ms, now_ms=self._clock())
+
+    async def keep_house(self) -> int:
+        """Forget what has lain in quarantine for too long."""
+        before_ms = self._clock() - round(QUARANTINE_KEPT / timedelta(milliseconds=1))
+        async with transaction(self._engine) as conn:
+            return await ingest_rows.forget_quarantine(conn, before_ms)
 
     async def beat(self) -> int:
         """Say that the timers run, for everybody who looks at the overview."""

@@ -89,6 +89,16 @@ class Births:
             del self.waiting[place]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ToldOutcome:
+    """What a device's record says became of a command."""
+
+    device_id: int
+    command_id: str
+    outcome: str
+    detail: str
+
+
 @dataclass(kw_only=True, slots=True)
 class Plan:
     """Everything that one run of data will change, collected before anything is written."""
@@ -99,7 +109,7 @@ class Plan:
     marks: dict[tuple[int, str], int] = field(default_factory=dict)
     gaps: list[GapRow] = field(default_factory=list)
     tokens: dict[int, str] = field(default_factory=dict)
-    outcomes: list[tuple[str, str, str]] = field(default_factory=list)
+    outcomes: list[ToldOutcome] = field(default_factory=list)
     quarantine: list[QuarantineRow] = field(default_factory=list)
     caught_up: set[int] = field(default_factory=set)
     seen: dict[int, int] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from cloud.alarms.engine import DeviceWork, Step
 from cloud.assets.domain import LastValue
 from cloud.ingest import repository
 from cloud.ingest.domain import Position, Readings, Verdict, position, readings, verdict
-from cloud.ingest.memory import DeviceState, Event, NodeState, Plan, load_device, load_node
+from cloud.ingest.memory import DeviceState, Event, NodeState, Plan, ToldOutcome, load_device, load_node
 from cloud.ingest.metrics import IngestMetrics
 from cloud.ingest.repository import GapRow
 from cloud.ingest.states import Quarantine
@@ -123,7 +123,7 @@ class Planner:
                 return
             found = readings(metrics, state.profile, now_ms)
             self._take(plan, event, node, state=state, found=found, now_ms=now_ms)
-            self._outcome(plan, event, node, metrics)
+            self._outcome(plan, event, node, device_id=state.row.id, metrics=metrics)
             self._follow_replay(plan, node, historical=found.historical)
         node.marks[place.journal_id] = place.last
         node.journal_id = place.journal_id
@@ -162,7 +162,9 @@ class Planner:
             }
             work.steps.append(Step(values=values, historical=found.historical))
 
-    def _outcome(self, plan: Plan, event: Event, node: NodeState, metrics: tuple[Metric, ...]) -> None:
+    def _outcome(
+        self, plan: Plan, event: Event, node: NodeState, *, device_id: int, metrics: tuple[Metric, ...]
+    ) -> None:
         named = {metric.name: metric.value for metric in metrics}
         outcome, command_id = named.get(COMMAND_OUTCOME), named.get(COMMAND_ID)
         if outcome is None:
@@ -173,7 +175,9 @@ class Planner:
                 plan.quarantine, event, kind="outcome", reason=reason, metric=COMMAND_OUTCOME, node_id=node.id
             )
             return
-        plan.outcomes.append((command_id, str(outcome), str(named.get(COMMAND_DETAIL) or "")))
+        detail = str(named.get(COMMAND_DETAIL) or "")
+        told = ToldOutcome(device_id=device_id, command_id=command_id, outcome=str(outcome), detail=detail)
+        plan.outcomes.append(told)
 
     @staticmethod
     def _token(plan: Plan, node: NodeState, metrics: tuple[Metric, ...]) -> None:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, func, insert, select
+from sqlalchemy import RowMapping, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.access.domain import Visible
 from cloud.access.repository import visible_clause
-from cloud.assets.tables import community, node
+from cloud.assets.tables import command, community, node
 from cloud.ingest.tables import journal, journal_gap, quarantine
 
 
@@ -69,11 +69,23 @@ async def online_nodes(conn: AsyncConnection) -> list[NodeRow]:
     return [NodeRow(id=row.id, group=row.code, name=row.name, foreign=row.foreign_node) for row in rows]
 
 
+async def commands_device(conn: AsyncConnection, command_id: str) -> int | None:
+    """Give the device that a command is for; None for a command that nobody here asked for."""
+    found: int | None = await conn.scalar(select(command.c.device_id).where(command.c.id == command_id))
+    return found
+
+
 async def watermark(conn: AsyncConnection, node_id: int, journal_id: str) -> int | None:
     """Give the last committed offset of a journal; None when the journal was never seen."""
     query = select(journal.c.watermark).where(journal.c.node_id == node_id, journal.c.journal_id == journal_id)
     found: int | None = await conn.scalar(query)
     return found
+
+
+async def has_other_journal(conn: AsyncConnection, node_id: int, journal_id: str) -> bool:
+    """Whether records of a node came from another journal before."""
+    query = select(journal.c.journal_id).where(journal.c.node_id == node_id, journal.c.journal_id != journal_id)
+    return (await conn.execute(query.limit(1))).first() is not None
 
 
 async def put_watermarks(conn: AsyncConnection, rows: Sequence[tuple[int, str, int]], now_ms: int) -> None:
@@ -131,6 +143,11 @@ async def add_quarantine(conn: AsyncConnection, rows: Sequence[QuarantineRow], n
             for row in rows
         ],
     )
+
+
+async def forget_quarantine(conn: AsyncConnection, before_ms: int) -> int:
+    """Delete what has lain in quarantine for too long; how much."""
+    return int((await conn.execute(delete(quarantine).where(quarantine.c.received_ms < before_ms))).rowcount)
 
 
 async def list_quarantine(

@@ -11,13 +11,13 @@ from itertools import groupby
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cloud.alarms import engine as alarms
 from cloud.assets import service as assets
 from cloud.ingest import repository
 from cloud.ingest.domain import Limiter
-from cloud.ingest.memory import Event, Incoming, Plan
+from cloud.ingest.memory import Event, Incoming, Plan, ToldOutcome
 from cloud.ingest.metrics import IngestMetrics
 from cloud.ingest.planning import Planner
 from cloud.ingest.repository import QuarantineRow
@@ -176,8 +176,8 @@ class Ingest:
             changes = await alarms.evaluate(conn, list(plan.work.values()), now_ms=now_ms)
             for node_id in plan.caught_up:
                 await alarms.caught_up(conn, node_id, now_ms)
-            for command_id, outcome, detail in plan.outcomes:
-                await assets.command_outcome(conn, command_id, outcome, detail, now_ms)
+            for told in plan.outcomes:
+                await self._outcome(conn, told, now_ms)
             for node_id, token in plan.tokens.items():
                 await assets.token_seen(conn, node_id=node_id, token=token, now_ms=now_ms)
             await assets.nodes_seen(conn, plan.seen)
@@ -185,6 +185,14 @@ class Ingest:
             await repository.add_quarantine(conn, plan.quarantine, now_ms)
             await repository.put_watermarks(conn, marks, now_ms)
         self._metrics.alarms.inc(changes)
+
+    async def _outcome(self, conn: AsyncConnection, told: ToldOutcome, now_ms: int) -> None:
+        # An agent speaks for its own devices only; one that was taken over must not answer for another's command.
+        if await repository.commands_device(conn, told.command_id) == told.device_id:
+            await assets.command_outcome(conn, told.command_id, told.outcome, told.detail, now_ms)
+        else:
+            self._log.warning("an outcome of a command of another device", command=told.command_id)
+            self._metrics.quarantined.labels("outcome").inc()
 
     def _count(self, plan: Plan, now_ms: int) -> None:
         metrics = self._metrics

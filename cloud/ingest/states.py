@@ -140,6 +140,9 @@ class StateKeeper:
         """Find where to go on in a journal; what it no longer holds is a gap that people can see."""
         mark = await repository.watermark(conn, node.id, journal_id)
         if mark is None:
+            if await repository.has_other_journal(conn, node.id, journal_id):
+                # What the old one held beyond its watermark is lost with it, or this agent is a copy of another.
+                self._log.warning("an agent has begun another journal", node=str(node.key), journal=journal_id)
             mark = node.first - 1
             await repository.put_watermarks(conn, [(node.id, journal_id, mark)], now_ms)
         elif node.first > mark + 1:
