@@ -182,6 +182,24 @@ async def test_a_command_goes_down_once_and_its_outcome_comes_back(
         assert len(agent.commands) == 1
 
 
+async def test_after_a_start_of_ours_nodes_are_asked_for_births_and_the_dead_are_found(
+    world: World, telemetry: EmbeddedTelemetry, broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud.ingest.process.ANSWER_S", 1.0)
+    async with transaction(world.engine) as conn:
+        for name in ("edge-1", "gone"):
+            await asset_service.node_born(
+                conn, group="garden", node=name, version="1", config_revision="", foreign=False, now_ms=1
+            )
+    edge = FakeEdge(pump_profile())
+    async with connected_agent(broker, edge) as agent:
+        edge.births(system_clock())  # told long ago, before our start
+        async with running_ingest(world, telemetry, config_for(broker, tmp_path)):
+            await until(lambda: _exists(world, assets.device), "the device, by a rebirth")
+            assert agent.rebirths == 1
+            await until(lambda: _online(world, {"edge-1": True, "gone": False}), "the dead node is offline")
+
+
 async def test_a_broker_that_refuses_is_clear_in_health(
     world: World, telemetry: EmbeddedTelemetry, broker: Broker, tmp_path: Path
 ) -> None:
@@ -226,6 +244,10 @@ async def _exists(world: World, table: Any) -> bool:
 
 async def _mark(world: World, offset: int) -> bool:
     return any(row["watermark"] == offset for row in await world.rows(ingest.journal))
+
+
+async def _online(world: World, expected: dict[str, bool]) -> bool:
+    return {row["name"]: row["online"] for row in await world.rows(assets.node)} == expected
 
 
 async def _token(world: World, token: str) -> bool:
