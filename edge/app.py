@@ -122,6 +122,7 @@ async def _run(config: SiteConfig, name: str, settings: AgentSettings, journal: 
             tokens=tokens,
             journal=journal,
             report=intake.put,
+            observe=agent.on_read,
             count=agent.on_outcome,
             tasks=tasks,
             clock=now_ms,

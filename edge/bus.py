@@ -12,8 +12,8 @@ from datetime import timedelta
 from typing import Protocol
 
 from drivers.api import BadRequest, Bus, Device, DriverError, PointResult, Refused, Unreachable
-from edge.cancellation import honour_cancellation
 from edge.schedule import PollGroup, Schedule
+from runtime.cancellation import honour_cancellation
 from runtime.health import Check, Status
 from runtime.lifecycle import Backoff
 from runtime.logs import get_log

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from drivers.api import BadRequest, Bus, Device, DriverError, Refused
+from drivers.api import BadRequest, Bus, Device, DriverError, PointResult, Refused
 from drivers.profile import Profile
-from edge.cancellation import honour_cancellation
 from edge.commands import Plan, Refusal, Request, TokenBook, judge, shows
 from edge.journal import Journal
 from edge.journal_file import JournalError
 from edge.records import CommandResult, Draft
+from runtime.cancellation import honour_cancellation
 from runtime.logs import get_log
 from wire.contract import Outcome
 
@@ -32,8 +32,9 @@ class CommandTarget:
 class CommandExecutor:
     """The commands of one agent. Each runs as a task of `tasks`; those to one device run one after another.
 
-    `report` takes the outcomes, as drafts for the journal; `count` takes each outcome for the figures. `clock` is
-    Unix time in milliseconds, `monotonic` in seconds.
+    `report` takes the outcomes, as drafts for the journal; `observe` takes what a read-back gave, which is a reading
+    like any other, so that screens show the effect before the outcome; `count` takes each outcome for the figures.
+    `clock` is Unix time in milliseconds, `monotonic` in seconds.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class CommandExecutor:
         tokens: TokenBook,
         journal: Journal,
         report: Callable[[Draft], None],
+        observe: Callable[[str, tuple[PointResult, ...]], None],
         count: Callable[[Outcome], None],
         tasks: asyncio.TaskGroup,
         clock: Callable[[], int],
@@ -52,6 +54,7 @@ class CommandExecutor:
         self._tokens = tokens
         self._journal = journal
         self._report = report
+        self._observe = observe
         self._count = count
         self._tasks = tasks
         self._clock = clock
@@ -133,7 +136,7 @@ class CommandExecutor:
             if self._monotonic() >= deadline:
                 return nothing_sent
             failure = await self._write(target, plan, deadline=deadline)
-            return failure or await self._prove(target, plan, deadline=deadline)
+            return failure or await self._prove(device, target, plan, deadline=deadline)
         finally:
             self._turns[device].release()
 
@@ -152,7 +155,7 @@ class CommandExecutor:
             return Outcome.UNKNOWN, "the write was not answered within the command's time"
         return None
 
-    async def _prove(self, target: CommandTarget, plan: Plan, *, deadline: float) -> tuple[Outcome, str]:
+    async def _prove(self, device: str, target: CommandTarget, plan: Plan, *, deadline: float) -> tuple[Outcome, str]:
         """Look for the effect of a confirmed write until it shows or time is up."""
         deadline = min(deadline, self._monotonic() + plan.within.total_seconds())
         seen = "nothing was read back"
@@ -165,6 +168,7 @@ class CommandExecutor:
                     except DriverError as error:
                         seen = f"the last read-back failed: {error}"
                     else:
+                        self._observe(device, (result,))
                         if shows(plan, result.value):
                             return Outcome.DONE, f"{plan.proof} = {result.value}"
                         seen = f"{plan.proof} = {result.value}" if result.value is not None else result.reason

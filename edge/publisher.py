@@ -12,12 +12,12 @@ from typing import Protocol
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 
-from edge.cancellation import honour_cancellation
 from edge.commands import TOKEN_EVERY_S, MalformedCommand, Request, TokenBook, read_request
 from edge.journal import Journal
 from edge.journal_file import JournalFull
 from edge.messenger import Messenger
 from edge.session import Action, Session
+from runtime.cancellation import honour_cancellation
 from runtime.health import Check, Status
 from runtime.lifecycle import Backoff
 from runtime.logs import get_log

@@ -75,7 +75,8 @@ class Backoff:
 async def wait_or(stop: asyncio.Event, seconds: float) -> bool:
     """Sleep, but wake early when `stop` is set; whether it is set."""
     try:
-        await asyncio.wait_for(stop.wait(), seconds)
+        async with asyncio.timeout(seconds):  # wait_for may lose a cancellation (see runtime.cancellation)
+            await stop.wait()
     except TimeoutError:
         return False
     return True

@@ -69,6 +69,7 @@ class Bench:
     bus: FakeBus
     journal: Journal
     reported: list[CommandResult]
+    observed: list[PointResult]
 
     def accept(self, number: int = 1, *, timeout_ms: int = 2000, **more: Any) -> None:
         request = Request(
@@ -94,6 +95,8 @@ async def bench(folder: Path, *, monotonic: Callable[[], float] | None = None) -
     clock = monotonic or asyncio.get_running_loop().time
     tokens.issue("t", now=clock())
 
+    observed: list[PointResult] = []
+
     def report(draft: Draft) -> None:
         assert draft.result is not None
         reported.append(draft.result)
@@ -107,12 +110,13 @@ async def bench(folder: Path, *, monotonic: Callable[[], float] | None = None) -
             tokens=tokens,
             journal=journal,
             report=report,
+            observe=lambda _, results: observed.extend(results),
             count=lambda _: None,
             tasks=tasks,
             clock=lambda: 0,
             monotonic=clock,
         )
-        yield Bench(executor=executor, device=device, bus=bus, journal=journal, reported=reported)
+        yield Bench(executor=executor, device=device, bus=bus, journal=journal, reported=reported, observed=observed)
 
 
 @pytest.mark.parametrize(
@@ -149,6 +153,13 @@ async def test_nothing_is_written_to_a_bus_that_stays_away(tmp_path: Path) -> No
     assert result.outcome is Outcome.TIMED_OUT
     assert "nothing could be sent" in result.detail
     assert on.device.values == {}
+
+
+async def test_what_is_read_back_is_a_reading_like_any_other(tmp_path: Path) -> None:
+    async with bench(tmp_path) as on:
+        on.accept()
+        assert (await on.result()).outcome is Outcome.DONE
+        assert [(result.point, result.value) for result in on.observed] == list(on.device.values.items())
 
 
 async def test_a_bus_that_comes_back_in_time_carries_the_command(tmp_path: Path) -> None:

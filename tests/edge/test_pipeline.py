@@ -95,6 +95,13 @@ def test_a_bad_point_keeps_its_last_value_and_the_time_of_the_change() -> None:
     assert (good.value, good.quality) == (4.0, Quality.GOOD)
 
 
+def test_two_reports_in_one_millisecond_have_two_times() -> None:
+    pipe = pipeline()
+    (first,) = take(pipe, 4.0, 10)
+    (second,) = take(pipe, 9.0, 10)
+    assert (first.at_ms, second.at_ms) == (10, 11)
+
+
 def test_an_unreachable_device_turns_every_point_bad_once() -> None:
     pipe = pipeline(p=point(), q=point())
     take(pipe, 4.0, 10)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from edge.cancellation import honour_cancellation
+from runtime.cancellation import honour_cancellation
 
 
 async def test_a_cancellation_that_comes_with_the_answer_still_ends_the_loop() -> None:
