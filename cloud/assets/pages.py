@@ -176,8 +176,6 @@ class _DevicePage:
         with self._frame.main():
             self._top = screen.live("head")
             self._alarms = screen.live("panel list alarms device-alarms", label=t("alarm.title"))
-            self._ranges = screen.live("head")
-            self._trend = Trend(screen, self._id, curves)
             with ui.element("div").classes("columns wide-left"):
                 with ui.element("div"), ui.element("section").classes("panel"):
                     screen.live().show([("title", h("h2", t("device.values")))])
@@ -190,6 +188,8 @@ class _DevicePage:
                     self._commands = screen.live("panel", label=t("device.commands"))
                     self._orders = screen.live("panel list orders", label=t("overview.orders"))
                     self._facts = screen.live("panel", label=t("device.about"))
+            self._ranges = screen.live("head")
+            self._trend = Trend(screen, self._id, curves)
         screen.on("command", self._ask)
         screen.on("confirm", self._confirm)
         screen.on("abort", self._abort)
@@ -335,7 +335,7 @@ def _points(
             name,
             known.profile.points[name],
             value=held.get(name),
-            limits=own_limits(here, name),
+            limits=own_limits(known.profile, here, name),
             alarm=alarming(here, active, name),
         )
 

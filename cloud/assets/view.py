@@ -13,23 +13,36 @@ from drivers.profile import Command, Point, Profile
 Limits = tuple[tuple[float, ...], tuple[float, ...]]
 
 
-def limits_of(rules: Iterable[Rule], point: str) -> Limits:
-    """Give the limits that alarms put on a point: those it must not go below, and those it must not go above."""
+def own_limits(profile: Profile, rules: Iterable[Rule], point: str) -> Limits:
+    """Give the limits of a point that raise alarms: those it must not go below, and those it must not go above.
+
+    A limit that stands beside a code or another measurement only narrows that one down; beside a switch ("while it
+    runs") it is the matter itself.
+    """
     below: set[float] = set()
     above: set[float] = set()
     for rule in rules:
         for test in rule.tests:
-            if test.point == point and isinstance(test.operand, float):
-                if test.operator == "below":
-                    below.add(test.operand)
-                elif test.operator == "above":
-                    above.add(test.operand)
+            others = (profile.points[one.point].modbus.value_type for one in rule.tests if one is not test)
+            if test.point != point or not isinstance(test.operand, float) or any(kind is not bool for kind in others):
+                continue
+            if test.operator == "below":
+                below.add(test.operand)
+            elif test.operator == "above":
+                above.add(test.operand)
     return tuple(sorted(below)), tuple(sorted(above))
 
 
-def own_limits(rules: Iterable[Rule], point: str) -> Limits:
-    """Give the limits that alarms are about: a rule's first condition; the others only narrow it down."""
-    return limits_of((rule for rule in rules if rule.tests[0].point == point), point)
+def alarming(rules: Iterable[Rule], active: Mapping[str, str], point: str) -> str | None:
+    """Give the priority of an active alarm that is about the point; `active` is rule id to priority.
+
+    Where an alarm has a limit it is about the limited point, and not about the switches beside it.
+    """
+    for rule in rules:
+        limited = {test.point for test in rule.tests if test.operator in {"above", "below"}}
+        if rule.id in active and point in (limited or rule.points):
+            return active[rule.id]
+    return None
 
 
 def comes_first(profile: Profile, rules: Iterable[Rule]) -> list[str]:
@@ -43,11 +56,6 @@ def comes_first(profile: Profile, rules: Iterable[Rule]) -> list[str]:
         (name for name, point in profile.points.items() if point.trend or name in watched | proven),
         key=lambda name: (not profile.points[name].trend, profile.points[name].range is None, name),
     )
-
-
-def alarming(rules: Iterable[Rule], active: Mapping[str, str], point: str) -> str | None:
-    """Give the priority of an active alarm that looks at the point; `active` is rule id to priority."""
-    return next((active[rule.id] for rule in rules if rule.id in active and point in rule.points), None)
 
 
 def value_text(t: Texts, point: Point, value: LastValue | None) -> Html:

@@ -16,6 +16,7 @@ from cloud.ui.parts import ENGINE_STALE_MS, age
 from cloud.ui.screen import THEME_COOKIE, Screen
 from cloud.ui.texts import Texts
 from runtime.messages import Language
+from runtime.version import VERSION
 
 _PAGES: tuple[tuple[str, str, Permission], ...] = (
     ("/", "nav.overview", Permission.VIEW),
@@ -40,7 +41,7 @@ def _head(t: Texts, request: Request) -> str:
     lang = "zh-CN" if t.language is Language.ZH else "en"
     return (
         f"<script>{{const root=document.documentElement;root.lang='{lang}';{attributes}}}</script>"
-        '<link rel="stylesheet" href="/ui/theme.css"><script src="/ui/linli.js"></script>'
+        f'<link rel="stylesheet" href="/ui/theme.css?{VERSION}"><script src="/ui/linli.js?{VERSION}"></script>'
     )
 
 

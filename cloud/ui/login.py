@@ -16,6 +16,7 @@ from cloud.platform.security import new_token
 from cloud.ui.markup import Html, h, join
 from cloud.ui.screen import THEME_COOKIE, Services
 from cloud.ui.texts import Texts, texts
+from runtime.version import VERSION
 
 LANGUAGE_COOKIE = "linli_language"
 THEMES = ("light", "dark")
@@ -195,7 +196,7 @@ def _page(request: Request, t: Texts, *, problem: str | None, login: str, to: st
         h("meta", charset="utf-8"),
         h("meta", name="viewport", content="width=device-width, initial-scale=1"),
         h("title", f"{t('login.title')} · {t('app.name')}"),
-        h("link", rel="stylesheet", href="/ui/theme.css"),
+        h("link", rel="stylesheet", href=f"/ui/theme.css?{VERSION}"),
         h("link", rel="icon", href="/ui/favicon.svg"),
     )
     body = h("body", h("main", form, class_="login"))

@@ -91,16 +91,10 @@ def _wall(screen: Screen, things: Sequence[Row], rows: Sequence[Row]) -> list[tu
         alarm = worst.get(thing["id"])
         online = thing["online"] and thing["node_online"]
         name = t.pick(thing["label_zh"], thing["label_en"])
-        said = [alarm_mark(alarm), h("span", words(t, alarm["label"]))] if alarm else []
-        away = None if online else h("span", t("device.offline"))
-        cell = h(
-            "a",
-            h("span", name, title=name),
-            *said,
-            away,
-            href=f"/devices/{thing['id']}",
-            class_=None if online else "away",
-        )
+        said = h("small", alarm_mark(alarm), h("span", words(t, alarm["label"]))) if alarm else None
+        away = None if online else h("small", t("device.offline"))
+        where = f"/devices/{thing['id']}"
+        cell = h("a", h("span", name), away, said, href=where, class_=None if online else "away")
         items.append((f"device-{thing['id']}", cell))
     if len(things) == _DEVICES:
         items.append(("more", h("a", h("span", t("overview.all_devices")), href="/devices")))
@@ -147,7 +141,7 @@ def _figures(
     online = sum(1 for node in nodes if node["online"])
     late = h("span", overdue, h("small", t("overview.overdue")), class_="byprio overdue") if overdue else None
     some = join(*states, late) if states else "0"
-    engine = h("span", t("engine.works") if summary["engine"]["alive"] else t("engine.stopped"), class_="saying")
+    engine = h("span", t("overview.works") if summary["engine"]["alive"] else t("overview.stopped"))
     waiting = summary["unacknowledged"]
     return [
         ("alarms", tile(t("overview.open_alarms"), join(*by_priority), href="/alarms", classes="alarms")),

@@ -89,10 +89,11 @@ def choices(name: str, options: Sequence[tuple[str, str]], chosen: str, label: s
 
 
 def place(t: Texts, row: Mapping[Any, Any]) -> str:
-    """Write where a row lies: community, building and place as far as they are known."""
+    """Write where a row lies: community (where the reader sees several), building and place as far as known."""
     name = row.get("community_name") or {"zh": row.get("community_zh"), "en": row.get("community_en")}
-    parts = (t.pick(str(name["zh"]), str(name["en"])), row.get("building"), row.get("place"))
-    return " · ".join(str(part) for part in parts if part)
+    community = t.pick(str(name["zh"]), str(name["en"]))
+    inner = [str(part) for part in (row.get("building"), row.get("place")) if part]
+    return " · ".join(inner if inner and t.one_community else [community, *inner])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,7 +16,7 @@ from cloud.access.service import authenticate
 from cloud.assets.organisation import list_communities
 from cloud.platform.clock import Clock
 from cloud.platform.database import reading, transaction
-from cloud.platform.errors import LinliError, Unauthenticated
+from cloud.platform.errors import Invalid, LinliError, Unauthenticated
 from cloud.platform.security import Passwords
 from cloud.telemetry.api import TelemetryStore
 from cloud.ui.format import moment
@@ -144,6 +144,9 @@ class Screen:
                 await self._refresh()
         except LinliError as error:
             self._failed(error)
+        except ValueError as error:
+            # An id or an action that no button of ours has.
+            self._failed(Invalid(str(error)))
         finally:
             for part in self._lives:
                 part.settled()
@@ -189,6 +192,7 @@ async def open_page(services: Services, request: Request, show: Callable[[Screen
             communities = await list_communities(conn, actor.visible())
         screen = Screen(services, token=token, address=address, path=path, actor=actor)
         screen.zones = {row["id"]: row["time_zone"] for row in communities}
+        screen.t = replace(screen.t, one_community=len(communities) == 1)
         await show(screen)
     except Unauthenticated:
         return RedirectResponse(login_url(path, expired=True), status_code=_SEE_OTHER)

@@ -21,6 +21,8 @@ class Texts:
 
     messages: Messages
     language: Language
+    one_community: bool = False
+    """The reader sees a single community, so that its name beside every place would say nothing."""
 
     def __call__(self, key: str, **values: object) -> str:
         """Give a text with its placeholders filled; KeyError for a key that no file has."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,7 @@ from nicegui import ui
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.assets import service as assets
+from cloud.assets.view import own_limits
 from cloud.telemetry.api import Bucket
 from cloud.ui.markup import h
 from cloud.ui.screen import Screen
@@ -48,12 +50,7 @@ async def trend_points(screen: Screen, conn: AsyncConnection, device_id: int, po
             point=name,
             label=known.profile.points[name].label.text(screen.t.language.value),
             unit=known.profile.points[name].unit,
-            limits=tuple(
-                float(test.operand)
-                for rule in known.rules.values()
-                for test in rule.tests
-                if test.point == name and test.operator in {"above", "below"} and isinstance(test.operand, float)
-            ),
+            limits=tuple(chain(*own_limits(known.profile, known.rules.values(), name))),
         )
         for name in drawn
     ][: 4 if points else None]

@@ -120,6 +120,15 @@
     }
   });
 
+  // --- the library's own notice of a lost connection, in the reader's words
+  addEventListener("DOMContentLoaded", () => {
+    const lines = document.querySelectorAll("#popup span");
+    if (lines.length && root.dataset.lost) {
+      lines[0].textContent = root.dataset.lost;
+      lines.forEach((line, at) => at && line.remove());
+    }
+  });
+
   window.linli = {
     morph,
     children,

@@ -2,7 +2,7 @@ import pytest
 
 from cloud.alarms.domain import rules
 from cloud.assets.domain import LastValue
-from cloud.assets.view import comes_first, meter, own_limits, point_row, scale, value_text
+from cloud.assets.view import alarming, comes_first, meter, own_limits, point_row, scale, value_text
 from cloud.telemetry.api import Bucket
 from cloud.ui.format import moment, number
 from cloud.ui.login import inside, preferred_language
@@ -83,7 +83,15 @@ def test_trends_and_watched_points_come_first() -> None:
     assert profile.points[first[0]].trend
     assert "alarm_code" in first
     assert "energy" not in first
-    assert own_limits(known, "discharge_pressure") == ((), (10.0,))
+
+
+def test_limit_beside_a_switch_counts_and_one_beside_a_code_does_not() -> None:
+    profile = catalogue("grundfos-hydro-mpc")
+    known = rules(profile, {})
+    assert own_limits(profile, known, "discharge_pressure") == ((), (10.0,))
+    assert own_limits(profile, known, "suction_pressure") == ((0.2,), ())
+    assert alarming(known, {"dry_run": "urgent"}, "suction_pressure") == "urgent"
+    assert alarming(known, {"dry_run": "urgent"}, "flow") is None
 
 
 def row(**values: object) -> dict[str, object]:
