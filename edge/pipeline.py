@@ -76,13 +76,14 @@ class DevicePipeline:
             # The last known value stays, and the time is when the quality changed, not when that was seen again.
             since = reading.at_ms if before.quality is not reading.quality else before.at_ms
             reading = replace(reading, value=before.value, at_ms=since)
+        self.counts.made += 1
         reported = self._reported.get(reading.point)
-        if reported is not None and reported.at_ms == reading.at_ms:
+        news = self._is_news(reading)
+        if news and reported is not None and reported.at_ms == reading.at_ms:
             # A poll and a command's read-back in one millisecond: the store tells samples apart by their time.
             reading = replace(reading, at_ms=reading.at_ms + 1)
-        self.counts.made += 1
         self._shown[reading.point] = reading
-        if not self._is_news(reading):
+        if not news:
             self.counts.held_back += 1
             return None
         self._reported[reading.point] = reading
