@@ -271,11 +271,8 @@ async def list_devices(
     limit: int = 100,
 ) -> list[RowMapping]:
     """List devices by id with what stands around them: asset, node, community, building, place, age of the data."""
-    newest = (
-        select(last_value.c.device_id, func.max(last_value.c.at_ms).label("at_ms"))
-        .group_by(last_value.c.device_id)
-        .subquery()
-    )
+    # For each listed device by the primary key; grouping all values takes as long as there are devices anywhere.
+    newest = select(func.max(last_value.c.at_ms)).where(last_value.c.device_id == device.c.id).scalar_subquery()
     query = (
         select(
             *_DEVICE,
@@ -294,7 +291,7 @@ async def list_devices(
             place.c.name.label("place"),
             profile.c.name.label("profile"),
             profile.c.version.label("profile_version"),
-            newest.c.at_ms.label("newest_ms"),
+            newest.label("newest_ms"),
         )
         .join(asset, asset.c.id == device.c.asset_id)
         .join(node, node.c.id == device.c.node_id)
@@ -302,7 +299,6 @@ async def list_devices(
         .outerjoin(building, building.c.id == device.c.building_id)
         .outerjoin(place, place.c.id == device.c.place_id)
         .outerjoin(profile, profile.c.hash == device.c.profile_hash)
-        .outerjoin(newest, newest.c.device_id == device.c.id)
         .where(visible_clause(device, visible), device.c.id > after_id)
         .order_by(device.c.id)
         .limit(limit)
