@@ -10,6 +10,7 @@ from cloud.ui.parts import GOOD, QUALITY, Bar, age, bar, mark, running_word
 from cloud.ui.texts import Texts
 from drivers.profile import Command, Point, Profile
 
+_LABEL_ROOM = 14.0  # percent of a bar's width that its labels keep from each other
 Limits = tuple[tuple[float, ...], tuple[float, ...]]
 
 
@@ -36,11 +37,11 @@ def own_limits(profile: Profile, rules: Iterable[Rule], point: str) -> Limits:
 def alarming(rules: Iterable[Rule], active: Mapping[str, str], point: str) -> str | None:
     """Give the priority of an active alarm that is about the point; `active` is rule id to priority.
 
-    Where an alarm has a limit it is about the limited point, and not about the switches beside it.
+    Where an alarm has a limit it is about the limited point, else about the first of its conditions.
     """
     for rule in rules:
         limited = {test.point for test in rule.tests if test.operator in {"above", "below"}}
-        if rule.id in active and point in (limited or rule.points):
+        if rule.id in active and point in (limited or {rule.tests[0].point}):
             return active[rule.id]
     return None
 
@@ -87,12 +88,16 @@ def meter(t: Texts, point: Point, value: LastValue | None, limits: Limits, alarm
         "value.bar", label=point.label.text(t.language.value), value=DASH if shown is None else f"{shown:g}", span=span
     )
     drawn = bar(Bar(value=shown, low=low, high=high, below=below, above=above, alarm=alarm), described)
-    marks = [
-        h("span", number(low)),
-        *(h("span", number(one), class_="limit") for one in (*below, *above)),
-        h("span", number(high)),
-    ]
+    ends = [(low, 0.0), (high, 100.0)]
+    shown_limits = [(one, (one - low) / (high - low) * 100) for one in (*below, *above) if low <= one <= high]
+    # A limit says more than the end beside which there is no room for both.
+    kept = [end for end in ends if all(abs(end[1] - at) >= _LABEL_ROOM for _, at in shown_limits)]
+    marks = [h("i", number(one), style=f"left:{at:.1f}%", class_=_anchor(at)) for one, at in (*kept, *shown_limits)]
     return join(drawn, h("span", *marks, class_="ends", aria_hidden="true"))
+
+
+def _anchor(at: float) -> str:
+    return "left" if at < _LABEL_ROOM / 2 else "right" if at > 100 - _LABEL_ROOM / 2 else "middle"
 
 
 def scale(

@@ -11,6 +11,7 @@ from cloud.access.domain import Permission
 from cloud.alarms import repository as alarms
 from cloud.people.service import set_language
 from cloud.ui.live import Act
+from cloud.ui.login import stylesheets
 from cloud.ui.markup import Html, h, join
 from cloud.ui.parts import ENGINE_STALE_MS, age
 from cloud.ui.screen import THEME_COOKIE, Screen
@@ -41,7 +42,7 @@ def _head(t: Texts, request: Request) -> str:
     lang = "zh-CN" if t.language is Language.ZH else "en"
     return (
         f"<script>{{const root=document.documentElement;root.lang='{lang}';{attributes}}}</script>"
-        f'<link rel="stylesheet" href="/ui/theme.css?{VERSION}"><script src="/ui/linli.js?{VERSION}"></script>'
+        f'{stylesheets()}<script src="/ui/linli.js?{VERSION}"></script>'
     )
 
 

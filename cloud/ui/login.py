@@ -20,9 +20,15 @@ from runtime.version import VERSION
 
 LANGUAGE_COOKIE = "linli_language"
 THEMES = ("light", "dark")
+STYLESHEETS = ("theme", "frame", "lists", "parts")
 _YEAR_S = 365 * 24 * 3600
 _LARGEST_FORM = 4096
 _SEE_OTHER = 303
+
+
+def stylesheets() -> Html:
+    """Link the look of every page; the version in the address makes browsers fetch a new one."""
+    return join(*(h("link", rel="stylesheet", href=f"/ui/{name}.css?{VERSION}") for name in STYLESHEETS))
 
 
 def inside(target: str) -> str:
@@ -196,7 +202,7 @@ def _page(request: Request, t: Texts, *, problem: str | None, login: str, to: st
         h("meta", charset="utf-8"),
         h("meta", name="viewport", content="width=device-width, initial-scale=1"),
         h("title", f"{t('login.title')} · {t('app.name')}"),
-        h("link", rel="stylesheet", href=f"/ui/theme.css?{VERSION}"),
+        stylesheets(),
         h("link", rel="icon", href="/ui/favicon.svg"),
     )
     body = h("body", h("main", form, class_="login"))

@@ -109,11 +109,11 @@ def order_row(t: Texts, row: Row) -> tuple[str, Html]:
     where = h("span", place(t, row), class_="sub")
     link = h("a", words(t, row["title"]), href=f"/work-orders/{row['id']}")
     number = h("span", f"{row['number']} · {t.of('priority', row['priority'])}", class_="sub")
+    who = h("span", row["assignee"] or t("order.nobody"), class_="sub")
     cells = (
         h("div", link, number, class_="cell full"),
         h("div", thing, where, class_="cell full"),
-        h("div", row["assignee"] or h("span", t("order.nobody"), class_="strong"), class_="cell"),
-        h("div", t.of("order_state", row["state"]), class_="cell tight strong"),
+        h("div", h("span", t.of("order_state", row["state"]), class_="strong"), who, class_="cell"),
         h("div", order_clock(t, row), class_="cell end"),
     )
     return key, h("div", *cells, class_="row", data_row=True, data_key=key)
