@@ -164,8 +164,9 @@ def ensure_credentials(files: BrokerFiles, users: Sequence[str]) -> None:
 def prepare(folder: Path, *, host: str, port: int, nodes: Sequence[NodeUser]) -> BrokerFiles:
     """Write everything that the broker needs into a folder; BrokerError when a program is missing."""
     files = BrokerFiles(folder=folder.resolve())
-    if any(character.isspace() for character in str(files.folder)):
-        raise BrokerError(f"Mosquitto cannot read paths with white space: {files.folder}")
+    if not str(files.folder).isprintable():
+        # A path ends with its line in mosquitto.conf; spaces and Chinese characters are fine.
+        raise BrokerError(f"Mosquitto cannot read paths with a line break or control character: {str(files.folder)!r}")
     ensure_credentials(files, [CLOUD, *(one.name for one in nodes)])
     files.data.mkdir(mode=0o700, exist_ok=True)
     write_private(files.acl, render_acl(nodes))

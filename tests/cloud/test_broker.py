@@ -226,9 +226,17 @@ def test_a_damaged_password_file_is_made_anew(tmp_path: Path) -> None:
     assert files.passwords.read_text().startswith(f"{CLOUD}:$7$")
 
 
-def test_a_path_with_white_space_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BrokerError, match="white space"):
-        prepare(tmp_path / "two words", host="127.0.0.1", port=1883, nodes=[])
+async def test_a_folder_with_spaces_and_chinese_characters_is_fine(tmp_path: Path) -> None:
+    folder = tmp_path / "two  words 数据"
+    folder.mkdir()
+    async with _broker(folder) as port, _client(folder, port, "agent-a"):
+        pass
+    assert (folder / "data" / "mosquitto.db").exists()
+
+
+def test_a_path_that_would_end_its_line_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BrokerError, match="line break"):
+        prepare(tmp_path / "two\nlines", host="127.0.0.1", port=1883, nodes=[])
 
 
 def test_a_private_file_replaces_an_open_one(tmp_path: Path) -> None:
