@@ -4,8 +4,8 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -26,11 +26,13 @@ class ChildFailed(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Child:
-    """A running child process."""
+    """A child process, and what it takes to start it again."""
 
     name: str
     process: asyncio.subprocess.Process
     log: Path
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def running(self) -> bool:
@@ -63,22 +65,21 @@ class Children:
         for child in reversed(self._children):
             await self.stop(child)
 
-    async def start(self, name: str, command: Sequence[str], *, environment: dict[str, str] | None = None) -> Child:
+    async def start(self, name: str, command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> Child:
         """Start a child whose output goes to `<logs>/<name>.log`."""
         file = self._logs / f"{name}.log"
         guard = shutil.which("setpriv")
-        if guard is not None:
-            command = [guard, "--pdeathsig", "TERM", "--", *command]
+        guarded = command if guard is None else [guard, "--pdeathsig", "TERM", "--", *command]
         with file.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
-                *command,
+                *guarded,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=asyncio.subprocess.STDOUT,
                 env={**os.environ, **(environment or {})},
                 start_new_session=True,
             )
-        child = Child(name=name, process=process, log=file)
+        child = Child(name=name, process=process, log=file, command=tuple(command), environment=dict(environment or {}))
         self._children.append(child)
         self._log.info("child started", child=name, pid=process.pid)
         return child
@@ -96,6 +97,25 @@ class Children:
             self._log.warning("child did not stop, killing it", child=child.name)
             os.killpg(child.process.pid, signal.SIGKILL)
             await child.process.wait()
+
+    def named(self, name: str) -> Child:
+        """Give the child that was started last under a name and not stopped; KeyError when there is none."""
+        for child in reversed(self._children):
+            if child.name == name:
+                return child
+        raise KeyError(name)
+
+    async def kill(self, child: Child) -> None:
+        """End a child without warning, as a crash or a power cut would; `check` does not miss it afterwards."""
+        if child in self._children:
+            self._children.remove(child)
+        if child.running:
+            os.killpg(child.process.pid, signal.SIGKILL)
+            await child.process.wait()
+
+    async def start_again(self, child: Child) -> Child:
+        """Start a child that was killed or stopped, with the same command."""
+        return await self.start(child.name, child.command, environment=child.environment)
 
     def check(self) -> None:
         """ChildFailed when any child has ended by itself."""

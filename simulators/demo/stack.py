@@ -40,7 +40,11 @@ class Stack:
     ports: Ports
     children: Children
     simulators: list[Child]
-    agent: Child
+
+    @property
+    def agent(self) -> Child:
+        """The agent's process."""
+        return self.children.named("agent")
 
     @property
     def url(self) -> str:
@@ -80,11 +84,10 @@ async def running(layout: Layout, ports: Ports, *, tell: Callable[[str], None]) 
             await _listening(ports.broker, children)
             for name in ("ingest", "worker", "web"):
                 await children.start(name, _linli("cloud", name, *config))
-            agent = await children.start("agent", _linli("edge", "run", str(layout.site), "--agent", AGENT))
-            stack = Stack(layout=layout, ports=ports, children=children, simulators=simulators, agent=agent)
-            for name, port in {"web": ports.web, "ingest": ports.ingest, "worker": ports.worker}.items():
-                await _healthy(name, port, children)
-            await _healthy("agent", ports.agent, children)
+            await children.start("agent", _linli("edge", "run", str(layout.site), "--agent", AGENT))
+            stack = Stack(layout=layout, ports=ports, children=children, simulators=simulators)
+            for name in ("web", "ingest", "worker", "agent"):
+                await until_healthy(stack, name)
             yield stack
 
 
@@ -112,13 +115,15 @@ async def _listening(port: int, children: Children) -> None:
     raise DemoFailed(f"nothing listens on port {port}")
 
 
-async def _healthy(name: str, port: int, children: Children) -> None:
+async def until_healthy(stack: Stack, name: str) -> None:
+    """Wait until a process says that it is well: web, ingest, worker or agent; ChildFailed, DemoFailed."""
+    port = int(getattr(stack.ports, name))
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _HEALTHY_WITHIN.total_seconds()
     last = "it does not answer"
     async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
         while loop.time() < deadline:
-            children.check()
+            stack.children.check()
             try:
                 report = (await client.get(f"http://127.0.0.1:{port}/health")).json()
             except (httpx.HTTPError, ValueError):

@@ -150,6 +150,21 @@ async def test_a_child_that_ignores_the_request_is_killed(tmp_path: Path) -> Non
     assert child.process.returncode == -signal.SIGKILL
 
 
+async def test_a_killed_child_is_not_missed_and_can_be_started_again(tmp_path: Path) -> None:
+    script = "import os, time\nprint(os.environ['WORD'], flush=True)\ntime.sleep(60)"
+    async with Children(logs=tmp_path) as children:
+        first = await children.start("crasher", [sys.executable, "-c", script], environment={"WORD": "up"})
+        await eventually(lambda: "up" in first.log.read_text())
+        await children.kill(first)
+        assert first.process.returncode == -signal.SIGKILL
+        children.check()
+        with pytest.raises(KeyError):
+            children.named("crasher")
+        second = await children.start_again(first)
+        assert children.named("crasher") is second
+        await eventually(lambda: second.log.read_text().count("up") == 2)
+
+
 async def test_children_end_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     script = (
         "import asyncio, sys\nfrom pathlib import Path\nfrom runtime.children import Children\n"
