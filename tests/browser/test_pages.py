@@ -202,7 +202,13 @@ def test_controls_have_names_and_texts_have_contrast(page: Page, site: Site) -> 
             page.wait_for_selector(".main > *")
             assert page.evaluate(NAMELESS) == [], f"{path}: controls without a name"
             assert page.evaluate(FAINT) == [], f"{path} ({theme}): text below 4.5:1"
+    page.evaluate(SPOIL)
+    assert len(page.evaluate(NAMELESS)) == 1, "the check finds what it forbids"
+    assert len(page.evaluate(FAINT)) == 1
 
+
+SPOIL = """() => document.querySelector('.main').insertAdjacentHTML('beforeend',
+  '<button></button><p style="color: #999; background: #aaa">faint</p>')"""
 
 NAMELESS = """() => [...document.querySelectorAll('button, a[href], input:not([type=hidden]), select')]
   .filter(e => !(e.innerText?.trim() || e.getAttribute('aria-label') || e.labels?.length))
