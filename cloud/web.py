@@ -9,9 +9,9 @@ from http import HTTPStatus
 
 import uvicorn
 from fastapi import APIRouter, FastAPI, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
-from sqlalchemy import text
+from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -89,19 +89,40 @@ def create_app(
     for router in ROUTERS:
         app.include_router(router)
 
-    @app.get("/health", tags=["operation"], summary="Whether the web process works")
+    @app.get(
+        "/health",
+        tags=["operation"],
+        summary="Whether the web process works",
+        responses={code: {"model": HealthView} for code in (HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE)},
+    )
     async def _health() -> JSONResponse:
         """Give every check; 503 when the process does not do its work."""
         report = health.report()
         down = report["status"] == Status.DOWN
         return JSONResponse(report, status_code=HTTPStatus.SERVICE_UNAVAILABLE if down else HTTPStatus.OK)
 
-    @app.get("/metrics", tags=["operation"], summary="Metrics for Prometheus", response_class=Response)
+    @app.get("/metrics", tags=["operation"], summary="Metrics for Prometheus", response_class=PlainTextResponse)
     async def _metrics() -> Response:
         """Give counts and times in Prometheus' text format."""
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return app
+
+
+class CheckView(BaseModel):
+    """The state of one part, with words that say what is wrong."""
+
+    status: Status
+    detail: str
+
+
+class HealthView(BaseModel):
+    """The checks of a process; the worst is its own."""
+
+    process: str
+    version: str
+    status: Status
+    checks: dict[str, CheckView]
 
 
 class TooLarge(LinliError):
@@ -168,7 +189,7 @@ class DatabaseCheck:
         """Ask once."""
         try:
             async with reading(self._engine) as conn:
-                await conn.execute(text("SELECT 1"))
+                await conn.exec_driver_sql("SELECT 1")
         except (SQLAlchemyError, OSError) as error:
             self._last = Check(status=Status.DOWN, detail=f"the database does not answer: {error}")
         else:

@@ -22,6 +22,7 @@ from cloud.platform.clock import Clock
 from cloud.platform.database import reading, transaction
 from cloud.platform.errors import Forbidden, Unauthenticated
 from cloud.platform.http import Body, errors
+from cloud.platform.rest import Id, Limit, Page, Plain
 from cloud.platform.security import LONGEST_PASSWORD, SHORTEST_PASSWORD, Passwords, new_token
 
 COOKIE = "linli_session"
@@ -103,7 +104,6 @@ async def get_actor(
 ActorDep = Annotated[Actor, Depends(get_actor)]
 
 router = APIRouter(prefix="/api/v1", tags=["access"])
-MAX_PAGE = 500
 
 
 def get_passwords(request: Request) -> Passwords:
@@ -117,15 +117,15 @@ PasswordsDep = Annotated[Passwords, Depends(get_passwords)]
 class LoginRequest(Body):
     """Who wants in."""
 
-    login: str = Field(min_length=1, max_length=64)
-    password: str = Field(min_length=1, max_length=1000)
+    login: Plain = Field(min_length=1, max_length=64)
+    password: Plain = Field(min_length=1, max_length=1000)
 
 
 class PasswordRequest(Body):
     """A change of one's own password."""
 
-    current: str = Field(min_length=1, max_length=1000)
-    new: str = Field(min_length=SHORTEST_PASSWORD, max_length=LONGEST_PASSWORD)
+    current: Plain = Field(min_length=1, max_length=1000)
+    new: Plain = Field(min_length=SHORTEST_PASSWORD, max_length=LONGEST_PASSWORD)
 
 
 class GrantView(BaseModel):
@@ -168,13 +168,6 @@ class AuditEntry(BaseModel):
     outcome: str
     detail: dict[str, Any]
     address: str
-
-
-class AuditPage(BaseModel):
-    """Newest first; `next_cursor` continues with older entries."""
-
-    items: list[AuditEntry]
-    next_cursor: int | None
 
 
 def describe(actor: Actor) -> Me:
@@ -272,15 +265,15 @@ async def audit(
     *,
     actor: ActorDep,
     engine: EngineDep,
-    account_id: int | None = None,
-    action: Annotated[str | None, Query(max_length=64)] = None,
-    cursor: Annotated[int | None, Query(ge=1)] = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
-) -> AuditPage:
+    account_id: Id | None = None,
+    action: Annotated[Plain | None, Query(max_length=64)] = None,
+    cursor: Id | None = None,
+    limit: Limit = 100,
+) -> Page[AuditEntry, int]:
     """List what people did where the asker holds the permission `audit`, newest first."""
     async with reading(engine) as conn:
         rows = await service.list_audit(
             conn, actor, account_id=account_id, action=action, before_id=cursor, limit=limit
         )
     items = [AuditEntry(**{**row, "detail": json.loads(row["detail"])}) for row in rows]
-    return AuditPage(items=items, next_cursor=items[-1].id if len(items) == limit else None)
+    return Page(items=items, next_cursor=items[-1].id if len(items) == limit else None)

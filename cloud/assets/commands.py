@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import RowMapping, and_, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.assets.domain import OUTCOME_PATIENCE_MS, CommandRow, CommandState, PendingCommand
@@ -58,9 +58,15 @@ async def get(conn: AsyncConnection, command_id: str) -> CommandRow | None:
     return _command(row) if row is not None else None
 
 
-async def of_device(conn: AsyncConnection, device_id: int, limit: int) -> list[CommandRow]:
-    """List the commands of a device, newest first."""
+async def of_device(
+    conn: AsyncConnection, device_id: int, *, limit: int, after_id: str | None = None
+) -> list[CommandRow]:
+    """List the commands of a device, newest first, those after a certain one when it is given."""
     query = select(command).where(command.c.device_id == device_id)
+    if after_id is not None:
+        last = select(command.c.requested_ms).where(command.c.id == after_id).scalar_subquery()
+        same = and_(command.c.requested_ms == last, command.c.id > after_id)
+        query = query.where(or_(command.c.requested_ms < last, same))
     query = query.order_by(command.c.requested_ms.desc(), command.c.id).limit(limit)
     return [_command(row) for row in (await conn.execute(query)).mappings()]
 

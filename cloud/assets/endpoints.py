@@ -9,22 +9,16 @@ from pydantic import BaseModel, Field
 from sqlalchemy import RowMapping
 
 from cloud.access.domain import ScopeKind
-from cloud.access.endpoints import MAX_PAGE, ActorDep, ClockDep, EngineDep
+from cloud.access.endpoints import ActorDep, ClockDep, EngineDep
 from cloud.assets import organisation, service
 from cloud.assets.domain import DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS, CommandRow, CommandState
 from cloud.assets.organisation import TreeNode
 from cloud.platform.database import reading, transaction
 from cloud.platform.http import Body, errors
+from cloud.platform.rest import Id, LabelView, Limit, Page, Plain
 from drivers.api import Value
 
 router = APIRouter(prefix="/api/v1", tags=["assets"])
-
-
-class LabelView(BaseModel):
-    """A text in both languages."""
-
-    zh: str
-    en: str
 
 
 class TreeView(BaseModel):
@@ -76,13 +70,6 @@ class DeviceView(BaseModel):
     profile_hash: str | None
 
 
-class DevicePage(BaseModel):
-    """Devices by id; `next_cursor` continues."""
-
-    items: list[DeviceView]
-    next_cursor: int | None
-
-
 class ValueView(BaseModel):
     """The newest that is known of a point. Booleans are 0 and 1. `quality` is good, bad or stale."""
 
@@ -103,7 +90,7 @@ class DeviceDetail(DeviceView):
 class CommandRequest(Body):
     """Something to do; `value` only where the profile does not fix it."""
 
-    name: str = Field(min_length=1, max_length=64)
+    name: Plain = Field(min_length=1, max_length=64)
     value: Value | None = None
     timeout_ms: int = Field(default=DEFAULT_TIMEOUT_MS, ge=1, le=MAX_TIMEOUT_MS)
 
@@ -174,18 +161,19 @@ def _command(row: CommandRow) -> CommandView:
 
 
 @router.get("/organisation", summary="The organisation's tree", responses=errors(401))
-async def organisation_tree(actor: ActorDep, engine: EngineDep) -> list[TreeView]:
+async def organisation_tree(actor: ActorDep, engine: EngineDep) -> Page[TreeView, int]:
     """Give company > project > community > building > place, as far as the asker sees it."""
     async with reading(engine) as conn:
-        return [_tree(node) for node in await organisation.tree(conn, actor.visible())]
+        return Page(items=[_tree(node) for node in await organisation.tree(conn, actor.visible())])
 
 
 @router.get("/communities", summary="List communities", responses=errors(401))
-async def communities(actor: ActorDep, engine: EngineDep) -> list[CommunityView]:
+async def communities(actor: ActorDep, engine: EngineDep) -> Page[CommunityView, int]:
     """List the communities of which the asker sees at least a part."""
     async with reading(engine) as conn:
         rows = await organisation.list_communities(conn, actor.visible())
-    return [CommunityView(**{**row, "label": LabelView(zh=row["name_zh"], en=row["name_en"])}) for row in rows]
+    labels = [LabelView(zh=row["name_zh"], en=row["name_en"]) for row in rows]
+    return Page(items=[CommunityView(**{**row, "label": label}) for row, label in zip(rows, labels, strict=True)])
 
 
 @router.get("/devices", summary="List devices", responses=errors(401, 422))
@@ -194,12 +182,12 @@ async def devices(
     actor: ActorDep,
     engine: EngineDep,
     clock: ClockDep,
-    community: int | None = None,
-    kind: Annotated[str | None, Query(max_length=64)] = None,
-    q: Annotated[str | None, Query(max_length=100, description="in name, label, kind, building or place")] = None,
-    cursor: Annotated[int, Query(ge=0)] = 0,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
-) -> DevicePage:
+    community: Id | None = None,
+    kind: Annotated[Plain | None, Query(max_length=64)] = None,
+    q: Annotated[Plain | None, Query(max_length=100, description="in name, label, kind, building or place")] = None,
+    cursor: Id = 0,
+    limit: Limit = 100,
+) -> Page[DeviceView, int]:
     """List the devices that the asker sees."""
     now_ms = clock()
     async with reading(engine) as conn:
@@ -207,11 +195,11 @@ async def devices(
             conn, actor, community_id=community, kind=kind, text=q, after_id=cursor, limit=limit
         )
     items = [DeviceView(**_device(row, now_ms)) for row in rows]
-    return DevicePage(items=items, next_cursor=items[-1].id if len(items) == limit else None)
+    return Page(items=items, next_cursor=items[-1].id if len(items) == limit else None)
 
 
 @router.get("/devices/{device_id}", summary="A device with its last values", responses=errors(401, 404))
-async def device(device_id: int, actor: ActorDep, engine: EngineDep, clock: ClockDep) -> DeviceDetail:
+async def device(device_id: Id, actor: ActorDep, engine: EngineDep, clock: ClockDep) -> DeviceDetail:
     """Give a device, whether it is online, and each point's newest value with its quality and age."""
     now_ms = clock()
     async with reading(engine) as conn:
@@ -231,14 +219,14 @@ async def device(device_id: int, actor: ActorDep, engine: EngineDep, clock: Cloc
 
 
 @router.get("/profiles", summary="List device types", responses=errors(401))
-async def profiles(actor: ActorDep, engine: EngineDep) -> list[ProfileView]:
+async def profiles(actor: ActorDep, engine: EngineDep) -> Page[ProfileView, int]:
     """List the profiles that the asker's devices use."""
     async with reading(engine) as conn:
-        return [ProfileView(**row) for row in await service.list_profiles(conn, actor)]
+        return Page(items=[ProfileView(**row) for row in await service.list_profiles(conn, actor)])
 
 
 @router.get("/profiles/{profile_hash}", summary="A profile's document", responses=errors(401, 404))
-async def profile(profile_hash: str, actor: ActorDep, engine: EngineDep) -> dict[str, Any]:
+async def profile(profile_hash: Plain, actor: ActorDep, engine: EngineDep) -> dict[str, Any]:
     """Give the document of a profile that a device of the asker's uses: points, commands, alarms, labels."""
     async with reading(engine) as conn:
         document: dict[str, Any] = json.loads(await service.profile_document(conn, actor, profile_hash))
@@ -252,7 +240,7 @@ async def profile(profile_hash: str, actor: ActorDep, engine: EngineDep) -> dict
     responses=errors(401, 403, 404, 409, 422),
 )
 async def command(
-    device_id: int, body: CommandRequest, actor: ActorDep, engine: EngineDep, clock: ClockDep
+    device_id: Id, body: CommandRequest, actor: ActorDep, engine: EngineDep, clock: ClockDep
 ) -> CommandView:
     """Ask for a command. 202 says that it was taken, not that it was done: look at its state."""
     async with transaction(engine) as conn:
@@ -269,17 +257,23 @@ async def command(
     return _command(row)
 
 
-@router.get("/devices/{device_id}/commands", summary="A device's commands", responses=errors(401, 404))
+@router.get("/devices/{device_id}/commands", summary="A device's commands", responses=errors(401, 404, 422))
 async def commands(
-    device_id: int, actor: ActorDep, engine: EngineDep, limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50
-) -> list[CommandView]:
+    *,
+    device_id: Id,
+    actor: ActorDep,
+    engine: EngineDep,
+    limit: Limit = 50,
+    cursor: Annotated[Plain | None, Query(max_length=36)] = None,
+) -> Page[CommandView, str]:
     """List the commands of a device, newest first."""
     async with reading(engine) as conn:
-        return [_command(row) for row in await service.list_commands(conn, actor, device_id, limit)]
+        rows = await service.list_commands(conn, actor, device_id, limit=limit, after_id=cursor)
+    return Page(items=[_command(row) for row in rows], next_cursor=rows[-1].id if len(rows) == limit else None)
 
 
 @router.get("/commands/{command_id}", summary="A command's state", responses=errors(401, 404))
-async def command_state(command_id: str, actor: ActorDep, engine: EngineDep) -> CommandView:
+async def command_state(command_id: Plain, actor: ActorDep, engine: EngineDep) -> CommandView:
     """Say what became of a command: requested, sent, done, refused, timed out, or unknown."""
     async with reading(engine) as conn:
         return _command(await service.find_command(conn, actor, command_id))

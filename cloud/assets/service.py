@@ -349,12 +349,14 @@ async def profile_document(conn: AsyncConnection, actor: Actor, profile_hash: st
     return document
 
 
-async def list_commands(conn: AsyncConnection, actor: Actor, device_id: int, limit: int = 50) -> list[CommandRow]:
-    """List the commands of a device, newest first; NotFound when the actor does not see it."""
+async def list_commands(
+    conn: AsyncConnection, actor: Actor, device_id: int, limit: int = 50, *, after_id: str | None = None
+) -> list[CommandRow]:
+    """List the commands of a device, newest first, after the one named; NotFound when the actor does not see it."""
     device = await repository.get_device(conn, device_id)
     if device is None or not actor.may(Permission.VIEW, device.where):
         raise NotFound(f"there is no device {device_id}")
-    return await commands.of_device(conn, device_id, limit)
+    return await commands.of_device(conn, device_id, limit=limit, after_id=after_id)
 
 
 async def find_command(conn: AsyncConnection, actor: Actor, command_id: str) -> CommandRow:

@@ -11,6 +11,7 @@ from cloud.people import service
 from cloud.platform.database import reading, transaction
 from cloud.platform.errors import Forbidden
 from cloud.platform.http import Body, errors
+from cloud.platform.rest import Id, Page, Plain, TimeMs
 from cloud.platform.security import LONGEST_PASSWORD, SHORTEST_PASSWORD
 from drivers.profile import Slug
 from runtime.messages import Language
@@ -38,17 +39,17 @@ class GrantRequest(Body):
 
     role: Role
     scope: ScopeKind
-    scope_id: int
+    scope_id: Id
 
 
 class AccountRequest(Body):
     """A new account."""
 
     login: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]*$")
-    name: str = Field(min_length=1, max_length=200)
-    password: str = Field(min_length=SHORTEST_PASSWORD, max_length=LONGEST_PASSWORD)
+    name: Plain = Field(min_length=1, max_length=200)
+    password: Plain = Field(min_length=SHORTEST_PASSWORD, max_length=LONGEST_PASSWORD)
     language: Language = Language.ZH
-    phone: str = Field(default="", max_length=32)
+    phone: Plain = Field(default="", max_length=32)
     grants: tuple[GrantRequest, ...] = Field(min_length=1)
     skills: tuple[Slug, ...] = ()
 
@@ -56,7 +57,7 @@ class AccountRequest(Body):
 class ResetRequest(Body):
     """A new password for somebody."""
 
-    password: str = Field(min_length=SHORTEST_PASSWORD, max_length=LONGEST_PASSWORD)
+    password: Plain = Field(min_length=SHORTEST_PASSWORD, max_length=LONGEST_PASSWORD)
 
 
 class SkillsRequest(Body):
@@ -74,10 +75,10 @@ class LanguageRequest(Body):
 class ShiftRequest(Body):
     """A span of duty."""
 
-    account_id: int
-    community_id: int
-    starts_ms: int
-    ends_ms: int
+    account_id: Id
+    community_id: Id
+    starts_ms: TimeMs
+    ends_ms: TimeMs
 
 
 class Created(BaseModel):
@@ -99,11 +100,13 @@ class ShiftView(BaseModel):
 
 
 @router.get("/people", summary="List people", responses=errors(401))
-async def people(actor: ActorDep, engine: EngineDep, clock: ClockDep, community: int | None = None) -> list[PersonView]:
+async def people(
+    actor: ActorDep, engine: EngineDep, clock: ClockDep, community: Id | None = None
+) -> Page[PersonView, int]:
     """List whom the asker manages, oneself, and who is on the rota of the communities that one sees."""
     async with reading(engine) as conn:
         found = await service.list_people(conn, actor, now_ms=clock(), community_id=community)
-    return [
+    items = [
         PersonView(
             id=one.id,
             login=one.login,
@@ -117,6 +120,7 @@ async def people(actor: ActorDep, engine: EngineDep, clock: ClockDep, community:
         )
         for one in found
     ]
+    return Page(items=items)
 
 
 @router.post("/people", summary="Create an account", status_code=201, responses=errors(401, 403, 404, 409, 422))
@@ -147,7 +151,7 @@ async def create(
 @router.post(
     "/people/{account_id}/deactivate", summary="Close an account", status_code=204, responses=errors(401, 403, 404, 409)
 )
-async def deactivate(account_id: int, actor: ActorDep, engine: EngineDep, clock: ClockDep) -> None:
+async def deactivate(account_id: Id, actor: ActorDep, engine: EngineDep, clock: ClockDep) -> None:
     """Close an account and end its sessions; what it did stays on record."""
     async with transaction(engine) as conn:
         await service.deactivate_account(conn, actor, account_id=account_id, now_ms=clock())
@@ -160,7 +164,7 @@ async def deactivate(account_id: int, actor: ActorDep, engine: EngineDep, clock:
     responses=errors(401, 403, 404, 422),
 )
 async def reset_password(
-    *, account_id: int, body: ResetRequest, actor: ActorDep, engine: EngineDep, clock: ClockDep, passwords: PasswordsDep
+    *, account_id: Id, body: ResetRequest, actor: ActorDep, engine: EngineDep, clock: ClockDep, passwords: PasswordsDep
 ) -> None:
     """Replace a forgotten password; the account's sessions end."""
     if not actor.may_anywhere(Permission.MANAGE_PEOPLE):
@@ -176,7 +180,7 @@ async def reset_password(
     status_code=204,
     responses=errors(401, 403, 404, 422),
 )
-async def skills(account_id: int, body: SkillsRequest, actor: ActorDep, engine: EngineDep, clock: ClockDep) -> None:
+async def skills(account_id: Id, body: SkillsRequest, actor: ActorDep, engine: EngineDep, clock: ClockDep) -> None:
     """Replace what somebody can do; work goes first to who has its skill."""
     async with transaction(engine) as conn:
         await service.set_skills(conn, actor, account_id=account_id, skills=body.skills, now_ms=clock())
@@ -195,16 +199,16 @@ async def shifts(
     actor: ActorDep,
     engine: EngineDep,
     clock: ClockDep,
-    community: int | None = None,
-    from_ms: Annotated[int | None, Query(description="default: now")] = None,
-    to_ms: Annotated[int | None, Query(description="default: a day after `from_ms`")] = None,
-) -> list[ShiftView]:
+    community: Id | None = None,
+    from_ms: Annotated[TimeMs | None, Query(description="default: now")] = None,
+    to_ms: Annotated[TimeMs | None, Query(description="default: a day after `from_ms`")] = None,
+) -> Page[ShiftView, int]:
     """List who is on duty; without times: now and within a day."""
     start = clock() if from_ms is None else from_ms
     end = start + _DAY_MS if to_ms is None else to_ms
     async with reading(engine) as conn:
         rows = await service.list_shifts(conn, actor, from_ms=start, to_ms=end, community_id=community)
-    return [ShiftView(**row) for row in rows]
+    return Page(items=[ShiftView(**row) for row in rows])
 
 
 @router.post("/shifts", summary="Create a shift", status_code=201, responses=errors(401, 403, 404, 409, 422))

@@ -1,9 +1,9 @@
 """REST of series."""
 
-from dataclasses import asdict
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
 
 from cloud.access.domain import Permission
 from cloud.access.endpoints import ActorDep, ClockDep, EngineDep
@@ -11,6 +11,7 @@ from cloud.assets.service import get_device
 from cloud.platform.database import reading
 from cloud.platform.errors import Invalid, NotFound
 from cloud.platform.http import errors
+from cloud.platform.rest import Id, Plain, TimeMs
 from cloud.telemetry.api import TelemetryStore
 
 router = APIRouter(prefix="/api/v1", tags=["telemetry"])
@@ -18,19 +19,47 @@ router = APIRouter(prefix="/api/v1", tags=["telemetry"])
 HOUR_MS = 3_600_000
 
 
-@router.get("/devices/{device_id}/series", responses=errors(401, 404, 422, 503))
+class BucketView(BaseModel):
+    """One stretch of a series: it begins at `at_ms`. Figures are of good numbers only, null without any.
+
+    `last` is the newest value, good or not, at `last_ms`; `last_quality` is Sparkplug's number (192 good).
+    """
+
+    model_config = ConfigDict(from_attributes=True)
+
+    at_ms: int
+    count: int
+    low: float | None
+    high: float | None
+    mean: float | None
+    last: float | str | None
+    last_ms: int
+    last_quality: int
+
+
+class SeriesView(BaseModel):
+    """A point's values of `from_ms` <= time < `to_ms`; stretches that hold nothing are left out."""
+
+    device_id: int
+    point: str
+    from_ms: int
+    to_ms: int
+    buckets: list[BucketView] = Field(description="in order of time, of equal length")
+
+
+@router.get("/devices/{device_id}/series", summary="A point's history", responses=errors(401, 404, 422, 503))
 async def series(
     *,
     request: Request,
     actor: ActorDep,
     engine: EngineDep,
     clock: ClockDep,
-    device_id: int,
-    point: Annotated[str, Query(min_length=1, max_length=64)],
-    from_ms: Annotated[int | None, Query(alias="from", description="Unix ms; left out: an hour before `to`")] = None,
-    to_ms: Annotated[int | None, Query(alias="to", description="Unix ms, not included; left out: now")] = None,
-    points: Annotated[int, Query(ge=1, le=5000, description="at most so many stretches")] = 300,
-) -> dict[str, Any]:
+    device_id: Id,
+    point: Annotated[Plain, Query(min_length=1, max_length=64)],
+    from_ms: Annotated[TimeMs | None, Query(description="left out: an hour before `to_ms`")] = None,
+    to_ms: Annotated[TimeMs | None, Query(description="not included; left out: now")] = None,
+    buckets: Annotated[int, Query(ge=1, le=5000, description="at most so many stretches")] = 300,
+) -> SeriesView:
     """Give a point's history in stretches of equal length, each with its lowest, highest, mean and last value."""
     async with reading(engine) as conn:
         device = await get_device(conn, device_id)
@@ -39,13 +68,13 @@ async def series(
     end = clock() if to_ms is None else to_ms
     begin = end - HOUR_MS if from_ms is None else from_ms
     if begin >= end:
-        raise Invalid("`from` must be before `to`")
+        raise Invalid("`from_ms` must be before `to_ms`")
     store = cast("TelemetryStore", request.app.state.telemetry)
-    buckets = await store.series(device_id=device_id, point=point, from_ms=begin, to_ms=end, max_points=points)
-    return {
-        "device_id": device_id,
-        "point": point,
-        "from": begin,
-        "to": end,
-        "items": [asdict(bucket) for bucket in buckets],
-    }
+    found = await store.series(device_id=device_id, point=point, from_ms=begin, to_ms=end, max_points=buckets)
+    return SeriesView(
+        device_id=device_id,
+        point=point,
+        from_ms=begin,
+        to_ms=end,
+        buckets=[BucketView.model_validate(bucket) for bucket in found],
+    )

@@ -16,50 +16,6 @@ from runtime.health import Status
 from tests.support.broker import free_port
 from tests.support.cloud import Town
 
-OWN_TAGS = {"access", "people", "assets"}
-
-
-def _operations(app: FastAPI) -> list[tuple[str, dict[str, object]]]:
-    paths = app.openapi()["paths"]
-    return [(f"{method} {path}", one) for path, methods in paths.items() for method, one in methods.items()]
-
-
-async def test_every_operation_of_the_api_is_described(town: Town) -> None:
-    operations = _operations(town.app())
-    assert len(operations) > 30
-    for name, one in operations:
-        assert one["tags"], name
-        assert one["summary"], name
-        assert one["description"], name
-
-
-async def test_errors_are_part_of_the_description_in_their_one_shape(town: Town) -> None:
-    for name, one in _operations(town.app()):
-        responses = one["responses"]
-        assert isinstance(responses, dict)
-        if "/api/" in name:
-            assert "401" in responses, name
-        for status, response in responses.items():
-            if int(status) >= 400:
-                schema = response["content"]["application/json"]["schema"]
-                assert schema == {"$ref": "#/components/schemas/ErrorBody"}, (name, status)
-
-
-async def test_every_operation_says_how_to_authenticate(town: Town) -> None:
-    open_to_all = {name for name, one in _operations(town.app()) if not one.get("security")}
-    assert open_to_all == {"post /api/v1/login", "get /health", "get /metrics"}
-
-
-async def test_answers_have_models(town: Town) -> None:
-    for name, one in _operations(town.app()):
-        tags, responses = one["tags"], one["responses"]
-        assert isinstance(tags, list)
-        assert isinstance(responses, dict)
-        if not OWN_TAGS & set(tags) or name.endswith("{profile_hash}"):
-            continue
-        good = next(response for status, response in responses.items() if int(status) < 300)
-        assert "204" in responses or "$ref" in str(good), name
-
 
 async def test_what_is_not_there_is_an_error_of_the_same_shape(town: Town) -> None:
     async with town.client() as client:
@@ -106,14 +62,18 @@ async def test_an_unexpected_failure_tells_nothing_about_the_inside(town: Town) 
     assert "swordfish" not in answer.text
 
 
+def _ruin(folder: Path) -> None:
+    for file in folder.glob("linli.db*"):
+        file.unlink()
+    (folder / "linli.db").write_bytes(b"not a database" * 100)
+
+
 async def test_a_database_that_does_not_answer_is_shown(engine: AsyncEngine, tmp_path: Path) -> None:
     check = DatabaseCheck(engine)
     await check.ask()
     assert check().status is Status.OK
     await engine.dispose()
-    for file in tmp_path.glob("linli.db*"):
-        file.unlink()
-    (tmp_path / "linli.db").write_bytes(b"not a database" * 100)
+    _ruin(tmp_path)
     await check.ask()
     assert check().status is Status.DOWN
     assert "not a database" in check().detail

@@ -50,10 +50,10 @@ async def test_pages_of_a_list_follow_each_other(operator: AsyncClient, failing:
     await failing.read(NOW + 20_000, fault_code=3)
     await failing.read(NOW + 30_000, fault_code=7)
     first = (await operator.get("/api/v1/alarms", params={"limit": 2})).json()
-    second = (await operator.get("/api/v1/alarms", params={"limit": 2, "cursor": first["next"]})).json()
+    second = (await operator.get("/api/v1/alarms", params={"limit": 2, "cursor": first["next_cursor"]})).json()
     rules = [item["rule"] for item in first["items"] + second["items"]]
     assert rules == ["fault.7", "fault.3", "dry_run"]
-    assert second["next"] is None
+    assert second["next_cursor"] is None
 
 
 async def test_orders_are_moved_by_those_who_may(town: Town, operator: AsyncClient) -> None:
@@ -103,10 +103,10 @@ async def test_a_series_is_given_in_stretches(town: Town, operator: AsyncClient)
         [Sample(device_id=1, point="current", at_ms=NOW + n, value=float(n), quality=192) for n in range(100)]
     )
     await store.close()
-    query: dict[str, str | int] = {"point": "current", "from": NOW, "to": NOW + 100, "points": 10}
+    query: dict[str, str | int] = {"point": "current", "from_ms": NOW, "to_ms": NOW + 100, "buckets": 10}
     answer = (await operator.get("/api/v1/devices/1/series", params=query)).json()
-    assert [(item["low"], item["high"]) for item in answer["items"]][:2] == [(0.0, 9.0), (10.0, 19.0)]
-    backwards = await operator.get("/api/v1/devices/1/series", params={**query, "to": NOW - 1})
+    assert [(item["low"], item["high"]) for item in answer["buckets"]][:2] == [(0.0, 9.0), (10.0, 19.0)]
+    backwards = await operator.get("/api/v1/devices/1/series", params={**query, "to_ms": NOW - 1})
     assert backwards.status_code == 422
 
 

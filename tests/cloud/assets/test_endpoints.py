@@ -8,7 +8,7 @@ from tests.support.cloud import NOW, Town, catalogue
 
 async def test_the_tree_shows_what_one_sees_and_what_leads_there(town: Town) -> None:
     async with town.client("roof") as client:
-        (company,) = (await client.get("/api/v1/organisation")).json()
+        (company,) = (await client.get("/api/v1/organisation")).json()["items"]
     path = [company["label"]["en"]]
     level = company
     while level["children"]:
@@ -19,7 +19,7 @@ async def test_the_tree_shows_what_one_sees_and_what_leads_there(town: Town) -> 
 
 async def test_the_tree_of_a_company_is_whole(town: Town) -> None:
     async with town.client("boss") as client:
-        (company,) = (await client.get("/api/v1/organisation")).json()
+        (company,) = (await client.get("/api/v1/organisation")).json()["items"]
     communities = {one["code"]: one for one in company["children"][0]["children"]}
     assert set(communities) == {"garden", "lake"}
     assert {one["label"]["en"] for one in communities["garden"]["children"]} == {"Tower 1", "Tower 2"}
@@ -30,7 +30,7 @@ async def test_the_tree_of_a_company_is_whole(town: Town) -> None:
 )
 async def test_communities_of_which_one_sees_a_part(town: Town, login: str, codes: list[str]) -> None:
     async with town.client(login) as client:
-        assert [one["code"] for one in (await client.get("/api/v1/communities")).json()] == codes
+        assert [one["code"] for one in (await client.get("/api/v1/communities")).json()["items"]] == codes
 
 
 async def test_devices_are_found_by_community_kind_and_text_and_come_in_pages(town: Town) -> None:
@@ -99,7 +99,9 @@ async def test_a_command_is_taken_and_can_be_followed(town: Town) -> None:
             await service.command_outcome(conn, number, "done", "", NOW + 9)
         shown = (await client.get(f"/api/v1/commands/{number}")).json()
         assert (shown["state"], shown["value"], shown["ended_ms"]) == ("done", 40.0, NOW + 9)
-        assert [one["id"] for one in (await client.get(f"/api/v1/devices/{born.id}/commands")).json()] == [number]
+        assert [one["id"] for one in (await client.get(f"/api/v1/devices/{born.id}/commands")).json()["items"]] == [
+            number
+        ]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +127,7 @@ async def test_profiles_in_use_are_shown(town: Town) -> None:
     await town.device()
     known = catalogue("grundfos-hydro-mpc")
     async with town.client("viewer") as client:
-        (shown,) = (await client.get("/api/v1/profiles")).json()
+        (shown,) = (await client.get("/api/v1/profiles")).json()["items"]
         document = (await client.get(f"/api/v1/profiles/{shown['hash']}")).json()
     assert shown["hash"] == known.hash
     assert document["points"].keys() == known.points.keys()

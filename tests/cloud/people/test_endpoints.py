@@ -20,7 +20,7 @@ async def test_an_administrator_makes_an_account_that_can_log_in(town: Town) -> 
     async with town.client("manager") as client:
         answer = await client.post("/api/v1/people", json=_account(town))
         assert answer.status_code == 201, answer.text
-        people = {one["login"]: one for one in (await client.get("/api/v1/people")).json()}
+        people = {one["login"]: one for one in (await client.get("/api/v1/people")).json()["items"]}
     assert people["li"]["skills"] == ["pump"]
     assert people["li"]["on_shift"] is False
     async with town.client() as client:
@@ -44,14 +44,14 @@ async def test_an_operator_makes_no_accounts(town: Town) -> None:
 
 async def test_people_of_other_companies_are_not_listed(town: Town) -> None:
     async with town.client("rival") as client:
-        assert [one["login"] for one in (await client.get("/api/v1/people")).json()] == ["rival"]
+        assert [one["login"] for one in (await client.get("/api/v1/people")).json()["items"]] == ["rival"]
 
 
 async def test_a_viewer_sees_who_is_on_duty(town: Town) -> None:
     await town.on_shift("technician")
     async with town.client("viewer") as client:
-        people = {one["login"]: one["on_shift"] for one in (await client.get("/api/v1/people")).json()}
-        shifts = (await client.get("/api/v1/shifts")).json()
+        people = {one["login"]: one["on_shift"] for one in (await client.get("/api/v1/people")).json()["items"]}
+        shifts = (await client.get("/api/v1/shifts")).json()["items"]
     assert people == {"technician": True, "viewer": False}
     assert [one["login"] for one in shifts] == ["technician"]
 
@@ -76,7 +76,7 @@ async def test_skills_passwords_and_closing(town: Town) -> None:
         assert (await client.post(f"/api/v1/people/{number}/password", json=body)).status_code == 204
         assert (await client.post(f"/api/v1/people/{number}/deactivate")).status_code == 204
         assert (await client.post("/api/v1/people/999/deactivate")).status_code == 404
-        people = {one["login"]: one for one in (await client.get("/api/v1/people")).json()}
+        people = {one["login"]: one for one in (await client.get("/api/v1/people")).json()["items"]}
         audit = (await client.get("/api/v1/audit", params={"action": "account.deactivate"})).json()["items"]
     assert people["technician"]["active"] is False
     assert people["technician"]["skills"] == ["lift"]
