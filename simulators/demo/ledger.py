@@ -42,6 +42,7 @@ class PointLedger:
     committed: int
     held_back: int
     in_doubt: int
+    not_accepted: int
     lost: tuple[Answered, ...]
     duplicated: tuple[Stored, ...]
     invented: tuple[Stored, ...]
@@ -65,9 +66,17 @@ def within_deadband(value: Value, reported: Value, deadband: float) -> bool:
 
 
 def compare(
-    answers: Sequence[Answered], stored: Sequence[Stored], *, deadband: float, in_doubt_after_ms: float
+    answers: Sequence[Answered],
+    stored: Sequence[Stored],
+    *,
+    deadband: float,
+    in_doubt_after_ms: float,
+    agent_absent_ms: Sequence[tuple[float, float]] = (),
 ) -> PointLedger:
     """Compare one point; both sequences are in order of time.
+
+    An answer given within one of the windows of `agent_absent_ms`, about the moment at which the agent was killed, may
+    never have reached its journal, so nobody accepted it: what is not stored of these is counted by itself.
 
     An answer given after `in_doubt_after_ms` may have been cut off on the line when the simulator was stopped: it
     counts as made, and is not held to be lost.
@@ -85,7 +94,7 @@ def compare(
         else:
             matched[index] = number
     lost: list[Answered] = []
-    held_back = in_doubt = 0
+    held_back = in_doubt = not_accepted = 0
     reported: Value | None = None
     for index, answer in enumerate(answers):
         if index in matched:
@@ -94,6 +103,8 @@ def compare(
             held_back += 1
         elif answer.at_ms > in_doubt_after_ms:
             in_doubt += 1
+        elif any(begin <= answer.at_ms <= end for begin, end in agent_absent_ms):
+            not_accepted += 1
         else:
             lost.append(answer)
     return PointLedger(
@@ -101,6 +112,7 @@ def compare(
         committed=len(stored),
         held_back=held_back,
         in_doubt=in_doubt,
+        not_accepted=not_accepted,
         lost=tuple(lost),
         duplicated=tuple(duplicated),
         invented=tuple(invented),

@@ -43,6 +43,8 @@ class Findings:
     made: int
     held_back: int
     in_doubt: int
+    not_accepted: int
+    """Answered about the moment at which the agent was killed, and in no journal."""
     committed: int
     not_good: int
     lost: list[dict[str, Any]]
@@ -81,8 +83,11 @@ def settle(
     born_ms: int,
     stopped_ms: float,
     seen: Mapping[tuple[int, str, int], float],
+    agent_absent_ms: Sequence[tuple[float, float]] = (),
 ) -> Findings:
     """Compare the simulators' own logs with the store, point by point, from `since_ms` on.
+
+    `agent_absent_ms` are the windows about the moments at which the agent was killed (see `compare`).
 
     Latencies count from `born_ms` on: what is read while the processes start waits for them.
     """
@@ -105,7 +110,13 @@ def settle(
             kind = spec.modbus.value_type
             stored = [Stored(at_ms=at, value=_typed(value, kind)) for at, value, q in rows if q == Quality.GOOD]
             answers = said.get(point, [])
-            ledger = compare(answers, stored, deadband=spec.deadband, in_doubt_after_ms=stopped_ms - IN_DOUBT_MS)
+            ledger = compare(
+                answers,
+                stored,
+                deadband=spec.deadband,
+                in_doubt_after_ms=stopped_ms - IN_DOUBT_MS,
+                agent_absent_ms=agent_absent_ms,
+            )
             ledgers.append((name, point, ledger))
             seen_ms = [
                 seen.get((devices[name], point, sample.at_ms)) if sample.at_ms >= born_ms else None for sample in stored
@@ -116,6 +127,7 @@ def settle(
         made=sum(ledger.made for _, _, ledger in ledgers),
         held_back=sum(ledger.held_back for _, _, ledger in ledgers),
         in_doubt=sum(ledger.in_doubt for _, _, ledger in ledgers),
+        not_accepted=sum(ledger.not_accepted for _, _, ledger in ledgers),
         committed=sum(ledger.committed for _, _, ledger in ledgers),
         not_good=not_good,
         lost=[
@@ -181,12 +193,12 @@ def fault_to_order(stack: Stack, story: Story) -> Iterator[tuple[str, float, flo
     for device, seen_ms in story.order_seen_ms.items():
         settings = site.settings.agents[AGENT].devices[device]
         rule = next(one for one in rules(site.profile_of(settings), settings.alarms) if one.id == RULES[device])
-        began = _first_trace(stack, device, rule, after_ms=story.faulted_ms[device])
+        began = first_trace(stack, device, rule, after_ms=story.faulted_ms[device])
         if began is not None:
             yield device, seen_ms - began, rule.on_delay_ms
 
 
-def _first_trace(stack: Stack, device: str, rule: Rule, *, after_ms: float) -> float | None:
+def first_trace(stack: Stack, device: str, rule: Rule, *, after_ms: float) -> float | None:
     """Find when the registers first met the alarm's condition after the fault was given."""
     values: dict[str, PointValue] = {}
     _, file, _ = witness_files(stack.layout.simulators, device)

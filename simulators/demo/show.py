@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 import sys
 import time
 from dataclasses import dataclass
@@ -122,7 +123,7 @@ def _welcome(stack: Stack) -> None:
 
 def _data_option(stack: Stack) -> str:
     usual = Path(".linli/demo").resolve()
-    return "" if stack.layout.data == usual else f" --data {stack.layout.simulators}"
+    return "" if stack.layout.data == usual else f" --data {shlex.quote(str(stack.layout.simulators))}"
 
 
 def _tell(text: str) -> None:

@@ -96,3 +96,11 @@ def test_a_reporter_by_exception_is_clean_and_each_dropped_report_is_noticed(
     assert len(torn.matches) == len(kept)
     if 0 in drop:
         assert torn.lost
+
+
+def test_what_was_answered_while_the_agent_was_killed_is_not_accepted_and_all_else_is_lost() -> None:
+    said = answers((1000, 1.0), (2000, 2.0), (3000, 3.0), (4000, 4.0), (5000, 5.0))
+    samples = stored((1001, 1.0), (3001, 3.0), (5001, 5.0))
+    ledger = compare(said, samples, deadband=0, in_doubt_after_ms=NEVER, agent_absent_ms=[(1500, 3500)])
+    assert ledger.not_accepted == 1
+    assert [answer.at_ms for answer in ledger.lost] == [4000]
