@@ -1,9 +1,10 @@
 // A container whose children are patched one by one, each by its key. See cloud/ui/live.py.
 export default {
   template: "<div></div>",
-  props: { items: Array },
+  props: { items: Array, version: Number },
   mounted() {
     this.nodes = new Map();
+    this.seen = this.version;
     this.place(this.items);
     this.$el.addEventListener("click", (event) => {
       const button = event.target.closest("[data-act]");
@@ -28,7 +29,11 @@ export default {
     });
   },
   updated() {
-    this.place(this.items);
+    // Anything else on the page that changes renders this too, with properties that are older than the last patch.
+    if (this.version > this.seen) {
+      this.seen = this.version;
+      this.place(this.items);
+    }
   },
   methods: {
     act(source, form) {
@@ -44,9 +49,14 @@ export default {
       this.$el.querySelectorAll("[aria-busy=true]").forEach((node) => node.removeAttribute("aria-busy"));
     },
     place(items) {
-      this.patch(Object.fromEntries(items), items.map(([key]) => key));
+      this.change(Object.fromEntries(items), items.map(([key]) => key));
     },
-    patch(changed, order) {
+    patch(version, changed, order) {
+      if (version <= this.seen) return;
+      this.seen = version;
+      this.change(changed, order);
+    },
+    change(changed, order) {
       const linli = window.linli;
       for (const [key, html] of Object.entries(changed)) {
         const node = linli.parse(html);

@@ -25,13 +25,20 @@ ActHandler = Callable[[Act], Awaitable[None]]
 
 
 class Live(Element, component="live.js"):
-    """Shows keyed children in order. Each item is one HTML element; `on_act` is told of every deed inside."""
+    """Shows keyed children in order. Each item is one HTML element; `on_act` is told of every deed inside.
+
+    Until `following` is set, the page has not reached the browser, and what is shown travels with the page itself.
+    Afterwards every change is a message, which the library repeats after a short loss of the connection.
+    """
 
     def __init__(self, items: Sequence[tuple[str, Html]] = (), *, on_act: ActHandler | None = None) -> None:
         super().__init__()
         self._shown: dict[str, str] = dict(items)
+        self._version = 0
         self._props["items"] = tuple(items)  # not a list, which would be watched item by item
+        self._props["version"] = 0
         self._on_act = on_act
+        self.following = False
         self.on("act", self._handle)
 
     def show(self, items: Sequence[tuple[str, Html]]) -> None:
@@ -42,11 +49,12 @@ class Live(Element, component="live.js"):
         changed = {key: text for key, text in wanted.items() if self._shown.get(key) != text}
         order = list(wanted) if list(wanted) != list(self._shown) else None
         self._shown = wanted
-        # Kept for a browser that connects or comes back later, without sending all of it to the one that is here.
+        self._version += 1
         with self._props.suspend_updates():
-            self._props["items"] = tuple(items)  # not a list, which would be watched item by item
-        if self.client.has_socket_connection:
-            self.run_method("patch", changed, order)
+            self._props["items"] = tuple(items)
+            self._props["version"] = self._version
+        if self.following:
+            self.run_method("patch", self._version, changed, order)
 
     def settled(self) -> None:
         """Tell the browser that what it asked for is done, so that its button works again."""

@@ -125,7 +125,12 @@ class Screen:
         await refresh()
         ui.timer(_EVERY_S, self._tick, immediate=False)
 
+    def _follow(self) -> None:
+        for part in self._lives:
+            part.following = True
+
     async def _tick(self) -> None:
+        self._follow()
         try:
             if self._refresh is not None:
                 await self._refresh()
@@ -135,6 +140,7 @@ class Screen:
         ui.run_javascript(f"window.linli && linli.beat({self.now_ms()})")
 
     async def _act(self, act: Act) -> None:
+        self._follow()
         handler = self._acts.get(act.name)
         try:
             if handler is not None:

@@ -66,6 +66,11 @@ def test_value_changes_without_reload(page: Page, site: Site) -> None:
     expect(value).to_contain_text("6.400")
     site.put("pump-2", "discharge_pressure", 6.4, quality=500)
     expect(page.locator("[data-point=discharge_pressure]")).to_contain_text("stale")
+    # What else is drawn anew on the page must not bring an old value back.
+    page.get_by_role("button", name="24 h").click()
+    expect(page.get_by_role("button", name="24 h")).to_have_attribute("aria-pressed", "true")
+    page.wait_for_timeout(1500)
+    expect(value).to_contain_text("6.400", timeout=1)
     assert page.evaluate("window.stays")
 
 
