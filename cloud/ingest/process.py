@@ -23,6 +23,7 @@ from cloud.platform.database import open_engine, reading, transaction
 from cloud.platform.migrate import check_schema
 from cloud.telemetry.api import TelemetryStore
 from cloud.telemetry.embedded import EmbeddedTelemetry
+from runtime.cancellation import honour_cancellation
 from runtime.health import Beat, Check, Health, Status
 from runtime.lifecycle import Backoff
 from runtime.logs import get_log
@@ -82,6 +83,7 @@ class IngestProcess:
                 await self._session()
             except* aiomqtt.MqttError as group:
                 self._lost(group.exceptions)
+            honour_cancellation()  # a stop in this very moment is lost behind the error
             self._ingest.disconnected()
             self._beat.turn()
             await asyncio.sleep(self._backoff.next_pause().total_seconds())
@@ -115,9 +117,10 @@ class IngestProcess:
             self._broker = Check(status=Status.OK)
             self._backoff.reset()
             async with inbox, asyncio.TaskGroup() as group:
-                group.create_task(self._receive(client, inbox), name="ingest:receive")
                 group.create_task(self._send_commands(client), name="ingest:commands")
                 group.create_task(self._find_again(), name="ingest:find-again")
+                # In the body, because Python 3.11 leaves this task marked as cancelled when a child fails after it.
+                await self._receive(client, inbox)
 
     def _tls(self) -> ssl.SSLContext | None:
         broker = self._config.broker

@@ -1,6 +1,7 @@
 """The ingest process against a real Mosquitto, with a scripted agent on a real connection."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -260,3 +261,33 @@ async def _state(world: World, state: str) -> bool:
 
 async def _equals(read: Callable[[], object], expected: object) -> bool:
     return read() == expected
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_it_ends_when_it_is_stopped_in_the_moment_in_which_the_broker_goes_away(
+    broker: Broker, world: World, telemetry: EmbeddedTelemetry, tmp_path: Path, turns: int
+) -> None:
+    health = Health(process="ingest", version="test")
+    process = IngestProcess(
+        config_for(broker, tmp_path),
+        engine=world.engine,
+        telemetry=telemetry,
+        clock=system_clock,
+        registry=CollectorRegistry(),
+        health=health,
+    )
+    task = asyncio.create_task(process.run(), name="ingest")
+
+    async def connected() -> bool:
+        return health.report()["checks"]["broker"]["status"] == "ok"
+
+    await until(connected, "connected")
+    broker.crash()
+    time.sleep(0.2)  # noqa: ASYNC251 - the loop must learn of the end now, and of the stop within a few turns
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=10)
+    if not done:
+        task.cancel()
+    assert done
