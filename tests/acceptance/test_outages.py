@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -128,12 +129,12 @@ async def test_no_outage_loses_or_doubles_a_reading_an_alarm_or_an_order(town: T
 
     faulty = ("pump-1", "pump-2", "pump-3", "lift-1")
     for device in faulty:
-        await eventually(lambda device=device: town.orders(device), f"{device}: the fault became an order")
+        await eventually(partial(town.orders, device), f"{device}: the fault became an order")
     for device in ("pump-1", "pump-3", "lift-1"):
         assert await town.in_state(device, "dispatched")
         await town.clear(device)
     for device in faulty:
-        await eventually(lambda device=device: town.in_state(device, "verified"), f"{device}: the sensor verified it")
+        await eventually(partial(town.in_state, device, "verified"), f"{device}: the sensor verified it")
 
     stopped_ms = time.time() * 1000
     for simulator in town.stack.simulators:
