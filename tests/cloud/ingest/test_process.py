@@ -279,7 +279,7 @@ async def test_it_ends_when_it_is_stopped_in_the_moment_in_which_the_broker_goes
     task = asyncio.create_task(process.run(), name="ingest")
 
     async def connected() -> bool:
-        return health.report()["checks"]["broker"]["status"] == "ok"
+        return bool(health.report()["checks"]["broker"]["status"] == "ok")
 
     await until(connected, "connected")
     broker.crash()
