@@ -173,6 +173,7 @@ def test_technician_sees_own_orders_first(page: Page) -> None:
     rows = page.locator(".orders [data-row]")
     expect(rows.first).to_be_visible()
     names = {PEOPLE["liu"][0]}
+    expect(page.get_by_role("link", name=PEOPLE["liu"][0])).to_be_visible()
     assert all(names & set(re.findall("刘洋|张伟|陈刚", text)) == names for text in rows.all_inner_texts())
 
 
