@@ -15,7 +15,7 @@ from cloud.assets.domain import DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS, CommandRow, 
 from cloud.assets.organisation import TreeNode
 from cloud.platform.database import reading, transaction
 from cloud.platform.http import Body, errors
-from cloud.platform.rest import Id, LabelView, Limit, Page, Plain
+from cloud.platform.rest import Id, LabelView, Limit, Page, Plain, Scalar
 from drivers.api import Value
 
 router = APIRouter(prefix="/api/v1", tags=["assets"])
@@ -91,7 +91,7 @@ class CommandRequest(Body):
     """Something to do; `value` only where the profile does not fix it."""
 
     name: Plain = Field(min_length=1, max_length=64)
-    value: Value | None = None
+    value: Scalar | None = None
     timeout_ms: int = Field(default=DEFAULT_TIMEOUT_MS, ge=1, le=MAX_TIMEOUT_MS)
 
 

@@ -39,6 +39,15 @@ Limit = Annotated[int, Field(ge=1, le=MAX_PAGE, description="how many at most")]
 """The length of a page."""
 
 
+Scalar = (
+    bool
+    | Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+    | Annotated[float, Field(allow_inf_nan=False)]
+    | Annotated[Plain, Field(max_length=300)]
+)
+"""A value of a point in a request."""
+
+
 class LabelView(BaseModel):
     """A text in both languages."""
 
