@@ -112,11 +112,17 @@ class Worker(Strict):
 
     http: Http = Http(port=8082)
     tick: Duration = timedelta(milliseconds=200)
+    close_after: Duration = Field(
+        default=timedelta(hours=24),
+        description="how long a sensor must stay normal before an order that trusts it closes by itself",
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if not timedelta(milliseconds=10) <= self.tick <= timedelta(seconds=5):
             raise ValueError("`tick` is 10ms to 5s")
+        if not timedelta(minutes=1) <= self.close_after <= timedelta(days=30):
+            raise ValueError("`close_after` is 1min to 30d")
         return self
 
 

@@ -31,9 +31,6 @@ from runtime.version import VERSION
 SETTLE_MS = 250
 """How long after a delay has run out its alarm waits for readings that are still on their way."""
 
-CLOSE_AFTER = timedelta(hours=24)
-"""How long a sensor must stay normal before an order that trusts it closes by itself."""
-
 QUARANTINE_KEPT = timedelta(days=30)
 """How long what could not be read is kept."""
 
@@ -60,7 +57,10 @@ class Loop:
 
 
 class Worker:
-    """The duties of one worker. Several may run: each duty takes its rows under lock."""
+    """The duties of one worker. Several may run: each duty takes its rows under lock.
+
+    `close_after`: how long a sensor must stay normal before an order that trusts it closes by itself.
+    """
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Worker:
         registry: CollectorRegistry,
         health: Health,
         name: str,
-        close_after: timedelta = CLOSE_AFTER,
+        close_after: timedelta,
     ) -> None:
         self._engine = engine
         self._sender = sender
@@ -199,6 +199,7 @@ async def run(config: CloudConfig) -> None:
             registry=registry,
             health=health,
             name=socket.gethostname()[:64],
+            close_after=config.worker.close_after,
         )
         http = config.worker.http
         with probe_server(host=http.host, port=http.port, health=health, registry=registry) as port:

@@ -34,6 +34,7 @@ def test_defaults_work_for_one_machine(tmp_path: Path) -> None:
     assert (config.web.host, config.web.port, config.web.session_ms) == ("127.0.0.1", 8080, 12 * 3_600_000)
     assert config.ingest.batch_wait == timedelta(milliseconds=20)
     assert config.worker.tick == timedelta(milliseconds=200)
+    assert config.worker.close_after == timedelta(hours=24)
     assert config.notify_urls() == ()
 
 

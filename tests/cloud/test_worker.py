@@ -29,7 +29,7 @@ async def pump(world: World) -> AlarmedPump:
     return await AlarmedPump.born(world, pump_profile())
 
 
-def make_worker(world: World, health: Health | None = None) -> Worker:
+def make_worker(world: World, health: Health | None = None, *, close_after: timedelta = timedelta(hours=24)) -> Worker:
     return Worker(
         engine=world.engine,
         sender=AppriseSender(()),
@@ -38,6 +38,7 @@ def make_worker(world: World, health: Health | None = None) -> Worker:
         registry=CollectorRegistry(),
         health=health or Health(process="worker", version="test"),
         name="test",
+        close_after=close_after,
     )
 
 
@@ -122,3 +123,19 @@ async def test_a_fault_of_ours_in_one_duty_does_not_end_the_others(world: World,
     notices.action = broken
     await worker.once(notices)
     assert notices.trouble == "ValueError: a fault"
+
+
+async def test_an_order_that_trusts_its_sensor_closes_after_the_configured_time(
+    world: World, pump: AlarmedPump
+) -> None:
+    await pump.fail(NOW)
+    async with transaction(world.engine) as conn:
+        await conn.execute(work_orders.work_order.update().values(closes="sensor"))
+    await pump.recover(NOW + 60_000)
+    (order,) = await world.rows(work_orders.work_order)
+    assert order["state"] == "verified"
+    worker = make_worker(world, close_after=timedelta(minutes=5))
+    world.clock.now_ms = order["restored_ms"] + 5 * 60_000 - 1
+    assert await worker.close_quiet() == 0
+    world.clock.now_ms += 1
+    assert await worker.close_quiet() == 1
