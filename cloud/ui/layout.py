@@ -96,11 +96,13 @@ class Frame:
             href="/alarms",
             class_="waiting",
         )
-        word = h("span", t("engine.works") if works else t("engine.stopped"), class_="word")
+        said = t("engine.works") if works else t("engine.stopped")
+        word = h("span", said, class_="word")
         # A working engine's age would change every second and say nothing.
         engine = word if works or beat_ms is None else join(word, Html(" "), age(beat_ms))
+        looks = "engine" if works else "engine stopped"
         self._state.show(
-            [("waiting", badge), ("engine", h("span", engine, class_="engine" if works else "engine stopped"))]
+            [("waiting", badge), ("engine", h("span", engine, class_=looks, title=said, role="img", aria_label=said))]
         )
 
 

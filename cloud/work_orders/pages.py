@@ -168,7 +168,9 @@ def _chain(screen: Screen, row: Row) -> Html:
         # A branch is shown where it left the chain.
         before = [one for one in steps if one in reached] or [State.NEW.value]
         steps.insert(steps.index(before[-1]) + 1, state)
-    return stepper(screen.t, steps, sorted(reached), state)
+    # An order that went back has its later steps before it again.
+    passed = reached.intersection(steps[: steps.index(state)])
+    return stepper(screen.t, steps, sorted(passed), state)
 
 
 def _clocks(screen: Screen, row: Row) -> Html:
