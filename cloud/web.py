@@ -23,7 +23,7 @@ from cloud.config import CloudConfig
 from cloud.ingest import endpoints as ingest
 from cloud.people import endpoints as people
 from cloud.platform.clock import Clock, system_clock
-from cloud.platform.database import open_engine, reading
+from cloud.platform.database import open_engine, ping, reading
 from cloud.platform.errors import LinliError
 from cloud.platform.http import errors, install_error_handlers
 from cloud.platform.migrate import check_schema
@@ -189,7 +189,7 @@ class DatabaseCheck:
         """Ask once."""
         try:
             async with reading(self._engine) as conn:
-                await conn.exec_driver_sql("SELECT 1")
+                await ping(conn)
         except (SQLAlchemyError, OSError) as error:
             self._last = Check(status=Status.DOWN, detail=f"the database does not answer: {error}")
         else:

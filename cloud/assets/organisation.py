@@ -1,14 +1,13 @@
-"""The organisation's tree: its SQL, and what of it somebody sees."""
+"""The organisation: company > project > community > building > place, and what of it somebody sees."""
 
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import RowMapping, insert, or_, select, update
+from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.access.domain import Scope, ScopeKind, Visible
-from cloud.assets.repository import find_or_add
-from cloud.assets.tables import building, community, company, place, project
+from cloud.assets import organisation_repository as repository
 from cloud.platform.errors import Conflict
 
 
@@ -27,108 +26,66 @@ class TreeNode:
 
 async def put_company(conn: AsyncConnection, name: str) -> tuple[int, bool]:
     """Find or make a company: its id, and whether it is new."""
-    return await find_or_add(conn, company, name=name)
+    return await repository.put_company(conn, name)
 
 
 async def put_project(conn: AsyncConnection, company_id: int, name: str) -> tuple[int, bool]:
     """Find or make a project of a company."""
-    return await find_or_add(conn, project, company_id=company_id, name=name)
+    return await repository.put_project(conn, company_id, name)
 
 
 async def put_community(
     conn: AsyncConnection, project_id: int, *, code: str, name_zh: str, name_en: str, time_zone: str
 ) -> tuple[int, bool]:
     """Make or rename a community; Conflict when its code is used in another project."""
-    found = (await conn.execute(select(community).where(community.c.code == code))).mappings().first()
     values = {"name_zh": name_zh, "name_en": name_en, "time_zone": time_zone}
+    found = await repository.get_community(conn, code)
     if found is None:
-        query = insert(community).values(project_id=project_id, code=code, **values).returning(community.c.id)
-        return int((await conn.execute(query)).scalar_one()), True
+        return await repository.add_community(conn, project_id=project_id, code=code, **values), True
     if found["project_id"] != project_id:
         raise Conflict(f"the code `{code}` is a community of another project", code="code_taken")
-    await conn.execute(update(community).where(community.c.id == found["id"]).values(**values))
+    await repository.change_community(conn, found["id"], **values)
     return int(found["id"]), False
 
 
 async def put_building(conn: AsyncConnection, community_id: int, name: str) -> tuple[int, bool]:
     """Find or make a building of a community."""
-    return await find_or_add(conn, building, community_id=community_id, name=name)
+    return await repository.put_building(conn, community_id, name)
 
 
 async def put_place(conn: AsyncConnection, building_id: int, name: str) -> tuple[int, bool]:
     """Find or make a place of a building."""
-    return await find_or_add(conn, place, building_id=building_id, name=name)
+    return await repository.put_place(conn, building_id, name)
 
 
 async def find_community(conn: AsyncConnection, code: str) -> tuple[int, ZoneInfo] | None:
     """Find a community by its code: its id and its time zone."""
-    query = select(community.c.id, community.c.time_zone).where(community.c.code == code)
-    row = (await conn.execute(query)).first()
-    return (int(row.id), ZoneInfo(row.time_zone)) if row is not None else None
+    row = await repository.get_community(conn, code)
+    return (int(row["id"]), ZoneInfo(row["time_zone"])) if row is not None else None
 
 
 async def find_scope(conn: AsyncConnection, kind: ScopeKind, path: str) -> Scope | None:
     """Find what a path names: `Company`, `Company/Project`, `code`, `code/Building` or `code/Building/Place`."""
-    parts = path.split("/")
-    match kind, parts:
-        case ScopeKind.COMPANY, [name]:
-            query = select(company.c.id).where(company.c.name == name)
-        case ScopeKind.PROJECT, [above, name]:
-            query = select(project.c.id).join(company, company.c.id == project.c.company_id)
-            query = query.where(company.c.name == above, project.c.name == name)
-        case ScopeKind.COMMUNITY, [code]:
-            query = select(community.c.id).where(community.c.code == code)
-        case ScopeKind.BUILDING, [code, name]:
-            query = select(building.c.id).join(community, community.c.id == building.c.community_id)
-            query = query.where(community.c.code == code, building.c.name == name)
-        case ScopeKind.PLACE, [code, above, name]:
-            query = select(place.c.id).join(building, building.c.id == place.c.building_id)
-            query = query.join(community, community.c.id == building.c.community_id)
-            query = query.where(community.c.code == code, building.c.name == above, place.c.name == name)
-        case _:
-            return None
-    found = await conn.scalar(query)
+    found = await repository.find_scope(conn, kind, path)
     return Scope(kind=kind, id=found) if found is not None else None
 
 
 async def list_communities(conn: AsyncConnection, visible: Visible) -> list[RowMapping]:
     """List the communities of which somebody sees at least a part."""
-    query = select(community, project.c.name.label("project"), company.c.name.label("company"))
-    query = query.join(project, project.c.id == community.c.project_id)
-    query = query.join(company, company.c.id == project.c.company_id).order_by(community.c.code)
-    if not visible.everything:
-        in_buildings = select(building.c.community_id).where(building.c.id.in_(sorted(visible.buildings)))
-        in_places = (
-            select(building.c.community_id)
-            .join(place, place.c.building_id == building.c.id)
-            .where(place.c.id.in_(sorted(visible.places)))
-        )
-        query = query.where(
-            or_(
-                community.c.id.in_(sorted(visible.communities)),
-                community.c.id.in_(in_buildings),
-                community.c.id.in_(in_places),
-            )
-        )
-    return list((await conn.execute(query)).mappings())
+    return await repository.list_communities(conn, visible)
 
 
 async def tree(conn: AsyncConnection, visible: Visible) -> list[TreeNode]:
     """Give the companies with everything below them that somebody sees, and what leads there."""
-    communities = await list_communities(conn, visible)
-    project_rows = {row["id"]: row for row in (await conn.execute(select(project))).mappings()}
     roots: dict[int, TreeNode] = {}
-    nodes: dict[Scope, TreeNode] = {}
-    for row in communities:
-        above = project_rows[row["project_id"]]
-        root = roots.setdefault(
-            above["company_id"],
-            TreeNode(kind=ScopeKind.COMPANY, id=above["company_id"], name_zh=row["company"], name_en=row["company"]),
-        )
-        key = Scope(kind=ScopeKind.PROJECT, id=above["id"])
-        if key not in nodes:
-            nodes[key] = TreeNode(kind=key.kind, id=key.id, name_zh=above["name"], name_en=above["name"])
-            root.children.append(nodes[key])
+    projects: dict[int, TreeNode] = {}
+    for row in await repository.list_communities(conn, visible):
+        company_id, project_id = row["company_id"], row["project_id"]
+        if company_id not in roots:
+            roots[company_id] = _named(ScopeKind.COMPANY, company_id, row["company"])
+        if project_id not in projects:
+            projects[project_id] = _named(ScopeKind.PROJECT, project_id, row["project"])
+            roots[company_id].children.append(projects[project_id])
         mine = TreeNode(
             kind=ScopeKind.COMMUNITY,
             id=row["id"],
@@ -137,29 +94,24 @@ async def tree(conn: AsyncConnection, visible: Visible) -> list[TreeNode]:
             code=row["code"],
             time_zone=row["time_zone"],
         )
-        nodes[key].children.append(mine)
+        projects[project_id].children.append(mine)
         mine.children.extend(await _buildings(conn, row["id"], visible))
     return [roots[number] for number in sorted(roots)]
 
 
 async def _buildings(conn: AsyncConnection, community_id: int, visible: Visible) -> list[TreeNode]:
     whole = visible.everything or community_id in visible.communities
-    rows = await conn.execute(
-        select(building.c.id, building.c.name, place.c.id.label("place_id"), place.c.name.label("place"))
-        .outerjoin(place, place.c.building_id == building.c.id)
-        .where(building.c.community_id == community_id)
-        .order_by(building.c.name, place.c.name)
-    )
     found: dict[int, TreeNode] = {}
-    for row in rows:
-        all_of_it = whole or row.id in visible.buildings
-        if not all_of_it and row.place_id not in visible.places:
+    for row in await repository.buildings_and_places(conn, community_id):
+        building_id, place_id = row["id"], row["place_id"]
+        if not whole and building_id not in visible.buildings and place_id not in visible.places:
             continue
-        parent = found.setdefault(
-            row.id, TreeNode(kind=ScopeKind.BUILDING, id=row.id, name_zh=row.name, name_en=row.name)
-        )
-        if row.place_id is not None:
-            parent.children.append(
-                TreeNode(kind=ScopeKind.PLACE, id=row.place_id, name_zh=row.place, name_en=row.place)
-            )
+        if building_id not in found:
+            found[building_id] = _named(ScopeKind.BUILDING, building_id, row["name"])
+        if place_id is not None:
+            found[building_id].children.append(_named(ScopeKind.PLACE, place_id, row["place"]))
     return list(found.values())
+
+
+def _named(kind: ScopeKind, number: int, name: str) -> TreeNode:
+    return TreeNode(kind=kind, id=number, name_zh=name, name_en=name)

@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.access.domain import Actor, Permission, Where
 from cloud.access.service import authorise
-from cloud.assets import commands, repository
+from cloud.assets import command_repository as commands
+from cloud.assets import repository
 from cloud.assets.domain import (
     DEFAULT_TIMEOUT_MS,
     MAX_TIMEOUT_MS,

@@ -89,6 +89,11 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             yield viewing
 
 
+async def ping(conn: AsyncConnection) -> None:
+    """Ask the least that there is to ask; SQLAlchemyError or OSError when nobody answers."""
+    await conn.exec_driver_sql("SELECT 1")
+
+
 @asynccontextmanager
 async def _aftermath(engine: AsyncEngine) -> AsyncIterator[None]:
     # Not beside the failed transaction: SQLite has one writer, so a second connection would wait for the first.

@@ -26,7 +26,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cloud.access.domain import Role, Scope, ScopeKind
 from cloud.alarms import repository as alarms
 from cloud.alarms.domain import FLAGS, State
-from cloud.assets import commands, organisation
+from cloud.assets import command_repository as commands
+from cloud.assets import organisation
 from cloud.assets import repository as asset_rows
 from cloud.assets import service as assets
 from cloud.assets.domain import CommandRow, CommandState, DeviceRow, LastValue
