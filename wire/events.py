@@ -84,11 +84,15 @@ class Quarantined:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unborn:
-    """A payload whose node or device has no valid birth at the moment, so that its aliases mean nothing."""
+    """A payload whose node or device has no valid birth at the moment, so that its aliases mean nothing.
+
+    `device` is set when the node is born and only this device of it is not: no gap explains that.
+    """
 
     topic: str
     payload: bytes
     node: NodeKey
+    device: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

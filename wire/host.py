@@ -279,7 +279,8 @@ class Host:
         device = arrival.topic.device
         names = node.births.by_name.get(device)
         if names is None:
-            return self._unborn((arrival,), node.key, f"data of device {device} came without its birth")
+            late = Unborn(topic=arrival.raw_topic, payload=arrival.payload, node=node.key, device=device)
+            return (late, RebirthNeeded(node=node.key, reason=f"data of device {device} came without its birth"))
         timestamp_ms = arrival.timestamp_ms
         metrics, refused = read_declared(arrival.message.metrics, node.births.by_alias, names, device, timestamp_ms)
         event: HostEvent

@@ -25,6 +25,9 @@ class IngestMetrics:
         self.suppressed = Counter(
             "linli_ingest_quarantine_suppressed", "Repeats that were counted and not kept", registry=registry
         )
+        self.unborn = Counter(
+            "linli_ingest_unborn", "Payloads that meant nothing, for want of a birth of their node", registry=registry
+        )
         self.rebirths = Counter("linli_ingest_rebirth_requests", "Rebirths asked for", registry=registry)
         self.acks = Counter("linli_ingest_acks", "Acknowledgements sent", registry=registry)
         self.commands = Counter("linli_ingest_commands_sent", "Commands published", registry=registry)

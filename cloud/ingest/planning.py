@@ -1,6 +1,7 @@
 """What a run of data changes, worked out before anything is written: the journal's order, readings, outcomes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -9,7 +10,7 @@ from cloud.alarms.engine import DeviceWork, Step
 from cloud.assets.domain import LastValue
 from cloud.ingest import repository
 from cloud.ingest.domain import Position, Readings, Verdict, position, readings, verdict
-from cloud.ingest.memory import DeviceState, Event, NodeState, Plan, ToldOutcome, load_device, load_node
+from cloud.ingest.memory import DeviceState, Event, Incoming, NodeState, Plan, ToldOutcome, load_device, load_node
 from cloud.ingest.metrics import IngestMetrics
 from cloud.ingest.repository import GapRow
 from cloud.ingest.states import Quarantine
@@ -17,7 +18,7 @@ from cloud.ingest.tracking import Tracking
 from cloud.platform.database import reading
 from cloud.telemetry.api import Sample
 from wire.contract import COMMAND_DETAIL, COMMAND_ID, COMMAND_OUTCOME, COMMAND_TOKEN, Outcome
-from wire.events import DeviceData, NodeData, Quarantined, RebirthNeeded
+from wire.events import DeviceData, NodeData, Quarantined, RebirthNeeded, Unborn
 from wire.payload import Metric
 from wire.topic import NodeKey
 
@@ -46,17 +47,27 @@ class Planner:
                 case NodeData() as data:
                     await self._data(plan, event, data.node, device=None, metrics=data.metrics, now_ms=now_ms)
                 case Quarantined() as bad:
-                    node = self._tracking.nodes.get(bad.node) if bad.node is not None else None
                     kind = "payload" if bad.metric is None else "metric"
-                    node_id = node.id if node is not None else None
-                    self._quarantine(
-                        plan.quarantine, event, kind=kind, reason=bad.reason, metric=bad.metric, node_id=node_id
-                    )
+                    await self._set_apart(plan, event, bad, kind=kind, reason=bad.reason, metric=bad.metric)
+                case Unborn(device=str()) as late:
+                    reason = "the device is not in the current birth"
+                    await self._set_apart(plan, event, late, kind="device", reason=reason, metric=None)
+                case Unborn():
+                    self._metrics.unborn.inc()  # it is asked for again by the RebirthNeeded that comes with it
                 case RebirthNeeded() as needed:
                     self._tracking.want_rebirth(needed.node)
                 case _:
-                    pass  # unborn data is asked for by the RebirthNeeded that follows it
+                    pass
         return plan
+
+    async def _set_apart(
+        self, plan: Plan, event: Event, bad: Quarantined | Unborn, *, kind: str, reason: str, metric: str | None
+    ) -> None:
+        """Put the payload that is meant into quarantine; what brought it to light may be a later message, or time."""
+        node = await self._node(bad.node) if bad.node is not None else None
+        meant = replace(event, source=Incoming(topic=bad.topic, payload=bad.payload, at_ms=event.source.at_ms))
+        node_id = node.id if node is not None else None
+        self._quarantine(plan.quarantine, meant, kind=kind, reason=reason, metric=metric, node_id=node_id)
 
     async def _data(
         self,

@@ -146,7 +146,10 @@ def test_data_of_a_device_without_a_birth_asks_for_one() -> None:
     site = Site().born()
     site.node.device_birth("pump-2", [LEVEL], AT)
     site.give(_raw("spBv1.0/garden/NDATA/edge-1", 2))  # stands in the place of the lost birth
-    assert _kinds(site.give(site.node.device_data("pump-2", [LEVEL], AT))) == ["Unborn", "RebirthNeeded"]
+    unborn, rebirth = site.give(site.node.device_data("pump-2", [LEVEL], AT))
+    assert isinstance(unborn, Unborn)
+    assert unborn.device == "pump-2"
+    assert isinstance(rebirth, RebirthNeeded)
     assert _levels(site.give(site.level(3.0))) == [3.0], "the neighbour is read on"
 
 

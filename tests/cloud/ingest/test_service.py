@@ -2,6 +2,7 @@ import asyncio
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,35 @@ async def test_an_unborn_node_is_asked_for_its_births(bench: Any) -> None:
     (request,) = await bench.feed(edge.send(1))
     assert request.topic == "spBv1.0/garden/NCMD/edge-1"
     assert texts([request]) == [True]
+    assert bench.count("unborn") == 1
+
+
+async def test_data_of_a_device_that_its_born_node_never_declared_is_quarantined(bench: Any, world: World) -> None:
+    edge = FakeEdge(pump_profile())
+    await bench.born(edge)
+    edge.journal(NOW, pressure=1.0)
+    own = edge.send(1)
+    message = replace(own, topic=own.topic.replace("pump-1", "pump-9"))
+    await bench.feed(message)
+    (row,) = await world.rows(ingest.quarantine)
+    assert (row["topic"], row["node_id"]) == (message.topic, 1)
+    assert row["reason"] == "the device is not in the current birth"
+    assert bench.count("quarantined", kind="device") == 1
+
+
+async def test_a_payload_that_waited_in_vain_is_kept_itself_and_not_what_ended_the_wait(
+    bench: Any, world: World
+) -> None:
+    edge = FakeEdge(pump_profile())
+    await bench.born(edge)
+    for n in range(2):
+        edge.journal(NOW + n, pressure=float(n))
+    edge.send(1)  # lost on the way
+    late = edge.send(2)
+    await bench.feed(late)
+    await bench.feed(edge.births(NOW), at_ms=NOW + 1_000)
+    (row,) = await world.rows(ingest.quarantine)
+    assert (row["topic"], row["payload"]) == (late.topic, late.payload)
 
 
 async def test_a_malformed_payload_is_quarantined_with_its_bytes_and_loses_nothing_else(
