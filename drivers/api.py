@@ -92,12 +92,18 @@ class BadRequest(DriverError):
 class Device(Protocol):
     """One device on a connected bus, as the edge sees it. Errors are DriverError and nothing else."""
 
-    async def read(self, points: Sequence[str]) -> Mapping[str, PointResult]:
-        """Read points by id; the answer has every one of them. Raises when nothing at all could be read."""
+    async def read(self, points: Sequence[str], *, urgent: bool = False) -> Mapping[str, PointResult]:
+        """Read points by id; the answer has every one of them. Raises when nothing at all could be read.
+
+        An urgent read (a command's read-back) goes ahead of all polling on the bus.
+        """
         ...
 
     async def write(self, point: str, value: Value) -> None:
-        """Write one point. Returns when the device has confirmed the write, which is not yet the effect."""
+        """Write one point, ahead of all polling on the bus.
+
+        Returns when the device has confirmed the write, which is not yet the effect.
+        """
         ...
 
 

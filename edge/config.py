@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field
 
 from drivers.catalog import catalog_profile, profile_names
-from drivers.modbus.config import ModbusTcpSettings
 from drivers.profile import AlarmOverride, Identifier, Label, Profile, load_profile
 from drivers.registry import BusSettings, DeviceAddress, device_problem
 from runtime.config import ConfigError, Problem, Strict, read_toml, validate
@@ -204,7 +203,7 @@ def _check_agent(where: str, name: str, agent: AgentSettings, profiles: Mapping[
     yield from _check_name(where, name)
     connections: dict[str, str] = {}
     for bus_name, bus in agent.buses.items():
-        connection = f"{bus.host}:{bus.port}" if isinstance(bus, ModbusTcpSettings) else bus.port
+        connection = bus.place
         if connection in connections:
             message = f"`{connections[connection]}` already has {connection}"
             remedy = "one connection is one bus: put the devices of both on one bus"

@@ -164,7 +164,7 @@ class CommandExecutor:
                 while True:
                     honour_cancellation()
                     try:
-                        result = (await target.device.read([plan.proof]))[plan.proof]
+                        result = (await target.device.read([plan.proof], urgent=True))[plan.proof]
                     except DriverError as error:
                         seen = f"the last read-back failed: {error}"
                     else:

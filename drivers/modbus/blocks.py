@@ -1,10 +1,11 @@
 """Which registers to read together: few requests, no forbidden holes. Pure."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import groupby
 
+from drivers.modbus.holes import Holes, Span
 from drivers.profile import ModbusDefaults, ModbusPoint, Profile, Table
 
 
@@ -17,13 +18,28 @@ class Block:
     count: int
     points: tuple[str, ...]
 
+    @property
+    def span(self) -> Span:
+        """The addresses that it reads: from the first to behind the last."""
+        return self.address, self.address + self.count
 
-def plan(points: Mapping[str, ModbusPoint], defaults: ModbusDefaults) -> tuple[Block, ...]:
+
+@dataclass(kw_only=True, slots=True)
+class Findings:
+    """What a search found: `points` that the device refuses, their spans, and where it cannot be read across."""
+
+    points: list[str] = field(default_factory=list)
+    refused: list[Span] = field(default_factory=list)
+    seams: list[Span] = field(default_factory=list)
+
+
+def plan(points: Mapping[str, ModbusPoint], defaults: ModbusDefaults, holes: Holes | None = None) -> tuple[Block, ...]:
     """Cover the points by reads: by table and address, over at most `max_gap` unused addresses between two points.
 
-    No block is longer than the device allows, and no point is split. ValueError for a point longer than a block may be.
+    No block is longer than the device allows, no point is split, and no two points are read together over a hole that
+    is known; a point that is known to be refused is in no block. ValueError for a point longer than a block may be.
     """
-    return tuple(block for table in Table for block in _plan_table(table, points, defaults))
+    return tuple(block for table in Table for block in _plan_table(table, points, defaults, holes))
 
 
 def poll_plan(profile: Profile) -> dict[timedelta, tuple[Block, ...]]:
@@ -35,17 +51,46 @@ def poll_plan(profile: Profile) -> dict[timedelta, tuple[Block, ...]]:
     }
 
 
-def _plan_table(table: Table, points: Mapping[str, ModbusPoint], defaults: ModbusDefaults) -> Iterator[Block]:
+def search(block: Block, points: Mapping[str, ModbusPoint], findings: Findings) -> Generator[Block, bool, None]:
+    """Find by bisection what a device refuses in a block that it has refused.
+
+    Yields the blocks to ask for; is sent whether each was answered. Every point of `block` ends either in a block that
+    was answered or in `findings.points`. At most two requests fewer than twice the number of different spans.
+    """
+    halves = _halves(block, points)
+    if halves is None:
+        findings.points += block.points
+        findings.refused.append(block.span)
+        return
+    whole = True
+    for half in halves:
+        # Where points overlap, a half may be as long as the whole, which was refused just now.
+        if half.span == block.span or not (yield half):
+            whole = False
+            yield from search(half, points, findings)
+    if whole:
+        findings.seams.append(_seam(block, *halves))
+
+
+def _plan_table(
+    table: Table, points: Mapping[str, ModbusPoint], defaults: ModbusDefaults, holes: Holes | None
+) -> Iterator[Block]:
     longest = defaults.max_bits if table.is_bits else defaults.max_registers
-    chosen = sorted(
-        ((point.address, point.address + point.count, name) for name, point in points.items() if point.table is table)
-    )
+    refused = holes.refused(table) if holes else frozenset()
+    apart = refused | holes.seams(table) if holes else frozenset()
     start = end = 0
     names: list[str] = []
-    for low, high, name in chosen:
+    for low, high, name in _ordered(table, points):
         if high - low > longest:
             raise ValueError(f"`{name}` takes {high - low} addresses, and one read may take {longest}")
-        if names and (low - end > defaults.max_gap or max(end, high) - start > longest):
+        if (low, high) in refused:
+            continue
+        reach = max(end, high)
+        if names and (
+            low - end > defaults.max_gap
+            or reach - start > longest
+            or (apart and (low, high) != (start, end) and any(start <= a and b <= reach for a, b in apart))
+        ):
             yield Block(table=table, address=start, count=end - start, points=tuple(names))
             names = []
         if not names:
@@ -54,3 +99,33 @@ def _plan_table(table: Table, points: Mapping[str, ModbusPoint], defaults: Modbu
         end = max(end, high)
     if names:
         yield Block(table=table, address=start, count=end - start, points=tuple(names))
+
+
+def _ordered(table: Table, points: Mapping[str, ModbusPoint]) -> list[tuple[int, int, str]]:
+    return sorted((p.address, p.address + p.count, name) for name, p in points.items() if p.table is table)
+
+
+def _halves(block: Block, points: Mapping[str, ModbusPoint]) -> tuple[Block, Block] | None:
+    """Split a block between two points; None when all its points lie in the same place."""
+    ordered = _ordered(block.table, {name: points[name] for name in block.points})
+    spans = sorted({(low, high) for low, high, _ in ordered})
+    if len(spans) == 1:
+        return None
+    middle = spans[len(spans) // 2]
+    parts = ([one for one in ordered if one[:2] < middle], [one for one in ordered if one[:2] >= middle])
+    left, right = (
+        Block(
+            table=block.table,
+            address=part[0][0],
+            count=max(high for _, high, _ in part) - part[0][0],
+            points=tuple(name for _, _, name in part),
+        )
+        for part in parts
+    )
+    return left, right
+
+
+def _seam(block: Block, left: Block, right: Block) -> Span:
+    """Say what no read may hold together, when both halves of a refused block are answered one by one."""
+    end, begin = left.span[1], right.address
+    return (end - 1, begin + 1) if end <= begin else block.span

@@ -7,11 +7,12 @@ decide: it never retries, never reconnects, and never closes a connection becaus
 import asyncio
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException, ModbusIOException
-from pymodbus.framer import FramerBase, FramerRTU, FramerSocket
+from pymodbus.framer import FramerBase, FramerRTU, FramerSocket, FramerType
 from pymodbus.pdu import ModbusPDU
 from pymodbus.pdu.bit_message import (
     ReadCoilsRequest,
@@ -27,7 +28,10 @@ from pymodbus.pdu.register_message import (
 )
 
 from drivers.api import DriverError, Garbled, Refused, TimedOut, Unreachable
-from drivers.modbus.config import ModbusRtuSettings, ModbusSettings
+from drivers.modbus.config import ModbusRtuSettings, ModbusSettings, ModbusTcpSettings
+from drivers.modbus.holes import Holes
+from drivers.modbus.turns import Turns
+from drivers.modbus.vigil import Vigil
 from drivers.profile import Table
 
 EXCEPTIONS: Mapping[int, str] = {
@@ -56,26 +60,33 @@ _READS: Mapping[Table, type[ModbusPDU]] = {
     Table.HOLDING: ReadHoldingRegistersRequest,
 }
 _NOISE_PERIODS = 10  # a line that is not quiet after that many quiet periods is not going to be
-_KEEPALIVE_S = 5  # half-open connections are found within seconds, even when nothing is in flight
 _KEEPALIVE: Mapping[str, int] = {
-    "TCP_KEEPIDLE": _KEEPALIVE_S,
+    "TCP_KEEPIDLE": 2,
     "TCP_KEEPINTVL": 1,
-    "TCP_KEEPCNT": 3,
-    "TCP_USER_TIMEOUT": 1000 * _KEEPALIVE_S,
+    "TCP_KEEPCNT": 2,
+    "TCP_USER_TIMEOUT": 4000,
 }
+"""A far end whose kernel is gone is found within 4 s, also when nothing is in flight (seconds, but the last: ms)."""
+Observer = Callable[[int, float, str], None]
+"""Told of each request: the unit, how many seconds it held the bus, and `ok` or the kind of the error."""
 
 
 class ModbusBus:
     """A bus as `drivers.api.Bus` has it, with raw reads and writes for the devices on it.
 
-    `read_raw` and `write_raw` take no lock: whoever calls them holds `lock`, or is a scheduler that sends one request
-    at a time. All errors are DriverError.
+    `read_raw` and `write_raw` wait for nobody: whoever calls them holds a turn of `turns`, or is alone on the bus. All
+    errors are DriverError.
     """
 
-    def __init__(self, settings: ModbusSettings, *, name: str) -> None:
+    def __init__(self, settings: ModbusSettings, *, name: str, observe: Observer | None = None) -> None:
         self.settings = settings
         self.name = name
-        self.lock = asyncio.Lock()
+        self.turns = Turns()
+        self._observe = observe
+        self._holes: dict[int, Holes] = {}
+        self._vigil = Vigil()
+        self._serial_frames = not isinstance(settings, ModbusTcpSettings)  # without transaction numbers
+        self._quiet = 0.0 if isinstance(settings, ModbusTcpSettings) else settings.quiet.total_seconds()
         self._client: AsyncModbusTcpClient | AsyncModbusSerialClient | None = None
         self._up = asyncio.Event()
         self._waiting = False  # a request is in flight
@@ -111,8 +122,10 @@ class ModbusBus:
             client.close()
             raise
         self._client = client
+        self._holes.clear()  # another device may have taken the place
         self._unsettled = False
         self._silent_since = asyncio.get_running_loop().time()
+        self._vigil.connected(now=self._silent_since)
         _watch_over(client.ctx.transport.get_extra_info("socket"))
         if not isinstance(self.settings, ModbusRtuSettings):
             await asyncio.sleep(self.settings.pause_after_connect.total_seconds())
@@ -125,17 +138,22 @@ class ModbusBus:
             client.close()
             await asyncio.sleep(0)  # lets the transport release its file descriptor
 
+    def holes(self, unit: int) -> Holes:
+        """Give what is known of the holes of a unit on this connection."""
+        return self._holes.setdefault(unit, Holes())
+
     async def read_raw(self, *, unit: int, table: Table, address: int, count: int, device: str) -> tuple[int, ...]:
         """Read `count` registers (0..65535 each) or bits (0 or 1) from `address` on."""
-        answer = await self._exchange(_READS[table](address=address, count=count, dev_id=unit), device=device)
-        if not table.is_bits:
-            if len(answer.registers) != count:
-                why = f"{len(answer.registers)} registers instead of {count}"
-                raise self._garbled(device, why)
-            return tuple(answer.registers)
-        if len(answer.bits) != (count + 7) // 8 * 8:
-            raise self._garbled(device, f"{len(answer.bits)} bits instead of {count}")
-        return tuple(int(bit) for bit in answer.bits[:count])
+        async with self._observed(unit):
+            answer = await self._exchange(_READS[table](address=address, count=count, dev_id=unit), device=device)
+            if not table.is_bits:
+                if len(answer.registers) != count:
+                    why = f"{len(answer.registers)} registers instead of {count}"
+                    raise self._garbled(device, why)
+                return tuple(answer.registers)
+            if len(answer.bits) != (count + 7) // 8 * 8:
+                raise self._garbled(device, f"{len(answer.bits)} bits instead of {count}")
+            return tuple(int(bit) for bit in answer.bits[:count])
 
     async def write_raw(self, *, unit: int, table: Table, address: int, values: Sequence[int], device: str) -> None:
         """Write registers or bits from `address` on, with the function for one (5, 6) or for several (15, 16).
@@ -143,14 +161,31 @@ class ModbusBus:
         Returns when the device has echoed the request. It is never sent twice: after TimedOut, Garbled or Unreachable
         nobody knows whether the device acted.
         """
-        answer = await self._exchange(_write_request(unit, table, address, values), device=device)
-        several = len(values) > 1
-        echoed = [len(values)] if several else [int(v) for v in (answer.bits if table.is_bits else answer.registers)]
-        if several and answer.count != len(values):
-            echoed = [answer.count]
-        expected = [len(values)] if several else [int(values[0])]
-        if answer.address != address or echoed != expected:
-            raise self._garbled(device, f"asked to write {expected} at {address}, echoed {echoed} at {answer.address}")
+        async with self._observed(unit):
+            answer = await self._exchange(_write_request(unit, table, address, values), device=device)
+            if len(values) > 1:
+                echoed, expected = [int(answer.count)], [len(values)]
+            else:
+                echoed = [int(value) for value in (answer.bits if table.is_bits else answer.registers)]
+                expected = [int(values[0])]
+            if answer.address != address or echoed != expected:
+                why = f"asked to write {expected} at {address}, echoed {echoed} at {answer.address}"
+                raise self._garbled(device, why)
+
+    @asynccontextmanager
+    async def _observed(self, unit: int) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        result = "Cancelled"
+        try:
+            yield
+            result = "ok"
+        except DriverError as error:
+            result = f"Refused {error.code}" if isinstance(error, Refused) else type(error).__name__
+            raise
+        finally:
+            if self._observe is not None:
+                self._observe(unit, loop.time() - started, result)
 
     async def _exchange(self, request: ModbusPDU, *, device: str) -> ModbusPDU:
         client = self._client
@@ -162,11 +197,15 @@ class ModbusBus:
         try:
             answer: ModbusPDU = await client.execute(False, request)  # noqa: FBT003 - pymodbus's signature
         except (ConnectionException, ModbusIOException, OSError) as error:
-            raise self._translated(error, device) from error
+            failure = self._translated(error, device)
+            if isinstance(failure, TimedOut):
+                failure = await self._unanswered(failure, request.dev_id)
+            raise failure from error
         finally:
             self._waiting = False
             self._silent_since = asyncio.get_running_loop().time()
         self._unsettled = False
+        self._vigil.answered(request.dev_id)
         if answer.isError() and answer.function_code == request.function_code | 0x80:
             raise _refused(device, answer.exception_code)
         if answer.function_code != request.function_code:
@@ -180,6 +219,14 @@ class ModbusBus:
             return self._garbled(device, "bytes came that make no answer")
         return TimedOut(device=device, after=self.settings.timeout)
 
+    async def _unanswered(self, failure: TimedOut, unit: int) -> DriverError:
+        """Close a TCP connection that has gone dead, so that it is made again."""
+        now = asyncio.get_running_loop().time()
+        if isinstance(self.settings, ModbusRtuSettings) or not self._vigil.unanswered(unit, now=now):
+            return failure
+        await self.close()
+        return Unreachable(device=failure.device, why="nothing is answered on this connection any more")
+
     def _garbled(self, device: str, why: str) -> Garbled:
         self._unsettled = True
         return Garbled(device=device, why=why)
@@ -188,8 +235,8 @@ class ModbusBus:
         """Keep the gap between frames, and after a failure on a serial line let late answers run out."""
         loop = asyncio.get_running_loop()
         pause = self._pause
-        if self._unsettled and isinstance(self.settings, ModbusRtuSettings):
-            pause = max(pause, self.settings.quiet.total_seconds())
+        if self._unsettled and self._serial_frames:
+            pause = max(pause, self._quiet)
         deadline = loop.time() + _NOISE_PERIODS * pause
         while (left := self._silent_since + pause - loop.time()) > 0:
             if loop.time() > deadline:
@@ -213,10 +260,10 @@ class ModbusBus:
                 trace_packet=self._on_packet,
                 trace_connect=self._on_connect,
             )
-            client.ctx.framer = _TolerantRtu(client.ctx.framer, self._on_undecodable)
         else:
             client = AsyncModbusTcpClient(
                 settings.host,
+                framer=FramerType.RTU if self._serial_frames else FramerType.SOCKET,
                 port=settings.port,
                 timeout=timeout,
                 retries=0,
@@ -224,7 +271,8 @@ class ModbusBus:
                 trace_packet=self._on_packet,
                 trace_connect=self._on_connect,
             )
-            client.ctx.framer = _TolerantSocket(client.ctx.framer, self._on_undecodable)
+        tolerant = _TolerantRtu if self._serial_frames else _TolerantSocket
+        client.ctx.framer = tolerant(client.ctx.framer, self._on_undecodable)
         client.set_max_no_responses(sys.maxsize)
         return client
 

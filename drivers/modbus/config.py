@@ -62,7 +62,27 @@ class ModbusRtuSettings(Strict):
         return timedelta(seconds=3.5 * bits / self.baudrate)
 
 
-ModbusSettings = ModbusTcpSettings | ModbusRtuSettings
+class ModbusRtuOverTcpSettings(Strict):
+    """A TCP connection that carries the frames of a serial line, as many cheap gateways do.
+
+    The frames have no transaction number, so that `timeout` and `quiet` mean the same as on a serial line.
+    """
+
+    protocol: Literal["modbus-rtu-over-tcp"]
+    host: str = Field(min_length=1)
+    port: int = Field(default=502, ge=1, le=65535)
+    timeout: Timeout = timedelta(seconds=1)
+    quiet: Pause = timedelta(milliseconds=300)
+    pause_after_connect: Pause = timedelta(0)
+    pause_between: Pause = timedelta(0)
+
+    @property
+    def place(self) -> str:
+        """Where the bus is, for people: `host:port`."""
+        return f"{self.host}:{self.port}"
+
+
+ModbusSettings = ModbusTcpSettings | ModbusRtuSettings | ModbusRtuOverTcpSettings
 
 
 class ModbusAddress(Strict):
@@ -73,6 +93,6 @@ class ModbusAddress(Strict):
 
 def address_problem(bus: ModbusSettings, address: ModbusAddress) -> str | None:
     """Say why a device cannot have this address on this bus; None when it can."""
-    if isinstance(bus, ModbusRtuSettings) and not 1 <= address.unit <= 247:  # noqa: PLR2004 - Modbus serial line
+    if not isinstance(bus, ModbusTcpSettings) and not 1 <= address.unit <= 247:  # noqa: PLR2004 - Modbus serial line
         return f"unit {address.unit} does not exist on a serial line: use 1 to 247"
     return None

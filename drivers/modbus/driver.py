@@ -1,20 +1,36 @@
 """A Modbus device, read and written by its profile."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from drivers.api import BadRequest, DriverError, PointResult, Refused, TimedOut, Unreachable, Value
-from drivers.modbus.blocks import Block, plan
-from drivers.modbus.bus import ILLEGAL_ADDRESS, SILENT_TARGET, ModbusBus
-from drivers.modbus.codec import decode, encode
+from drivers.modbus.blocks import Block, Findings, plan, search
+from drivers.modbus.bus import EXCEPTIONS, ILLEGAL_ADDRESS, SILENT_TARGET, ModbusBus
+from drivers.modbus.codec import encode
+from drivers.modbus.decoder import BlockDecoder
+from drivers.modbus.holes import Holes
 from drivers.profile import ModbusPoint, Profile, Table
 
 __all__ = ["ModbusBus", "ModbusDevice"]
+
+_PLANS = 256  # polls are few; each read-back of a command is one too
+_REFUSED = f"refused: {EXCEPTIONS[ILLEGAL_ADDRESS]} (code {ILLEGAL_ADDRESS})"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _ReadPlan:
+    """How to read a set of points: by which requests, and which of them not at all, with their results."""
+
+    revision: tuple[Holes, int]
+    requests: tuple[tuple[Block, BlockDecoder], ...]
+    refused: Mapping[str, PointResult]
 
 
 class ModbusDevice:
     """One unit on a bus (`drivers.api.Device`).
 
-    Each request takes the bus's lock for itself, so that a command gets in between two blocks of a long read.
+    Each request takes a turn on the bus for itself, so that a command gets in between two blocks of a long read.
     """
 
     def __init__(self, bus: ModbusBus, *, unit: int, profile: Profile, name: str) -> None:
@@ -22,68 +38,56 @@ class ModbusDevice:
         self.unit = unit
         self.profile = profile
         self.name = name
+        self._plans: dict[tuple[str, ...], _ReadPlan] = {}
 
     def blocks(self, points: Sequence[str]) -> tuple[Block, ...]:
-        """Plan the read requests for some points; BadRequest for a point that the profile does not have."""
-        return plan({name: self._point(name) for name in points}, self.profile.modbus)
+        """Plan the read requests for some points; BadRequest for a point that the profile does not have.
 
-    async def read(self, points: Sequence[str]) -> Mapping[str, PointResult]:
+        Points that the device is known to refuse are in none of them.
+        """
+        chosen = {name: self._point(name) for name in points}
+        return plan(chosen, self.profile.modbus, self.bus.holes(self.unit))
+
+    async def read(self, points: Sequence[str], *, urgent: bool = False) -> Mapping[str, PointResult]:
         """Read points by id; the answer has every one of them.
 
         A block that fails gives its points the reason; a device that falls silent is asked nothing more in this round.
-        Raises the first error when not a single block was answered.
+        When the device refuses an address in a block (exception 2), it is searched for what is refused, and that is
+        remembered and left out. Raises the first error when not a single request was answered.
         """
-        results: dict[str, PointResult] = {}
-        first: DriverError | None = None
+        planned = self._plan(tuple(points))
+        results = dict(planned.refused)
+        failure: DriverError | None = None
         silent: DriverError | None = None
         answered = False
-        for block in self.blocks(points):
-            if silent is None:
-                try:
-                    results |= await self.read_block(block)
-                    answered = True
-                    continue
-                except DriverError as error:
-                    first = first or error
-                    silent = error if _is_silence(error) else None
-                    failure = error
-            else:
-                failure = silent
-            results |= {name: self._without(name, failure) for name in block.points}
-        if first is not None and not answered:
-            raise first
+        for block, decoder in planned.requests:
+            error = silent
+            if error is None:
+                error = await self._read_into(results, block, decoder, urgent=urgent)
+                failure = failure or error
+                answered = answered or error is None or not results.keys().isdisjoint(block.points)
+                silent = error if error is not None and _is_silence(error) else None
+            if error is not None:
+                for name in block.points:
+                    results.setdefault(name, self._without(name, error))
+        if failure is not None and not answered:
+            raise failure
         return results
 
-    async def read_block(self, block: Block) -> Mapping[str, PointResult]:
-        """Read one block by one request.
-
-        When the device refuses an address in it (exception 2), its points are read one by one, and only those that are
-        refused again get a reason. Any other error is raised.
-        """
-        try:
-            raw = await self._read(block)
-        except Refused as error:
-            if error.code != ILLEGAL_ADDRESS:
-                raise
-            if len(block.points) == 1:
-                return {block.points[0]: self._without(block.points[0], error)}
-            return await self._one_by_one(block)
-        return {name: self._decoded(name, block, raw) for name in block.points}
-
     async def write(self, point: str, value: Value) -> None:
-        """Write one point and return when the device has confirmed it; never sent twice.
+        """Write one point, ahead of all polling, and return when the device has confirmed it; never sent twice.
 
-        A bit (or bit field) of a holding register is set by reading the register and writing it back, with the bus
-        locked meanwhile. The mask write (function 22) would be atomic, but few devices of this trade know it.
+        A bit (or bit field) of a holding register is set by reading the register and writing it back, in one turn on
+        the bus. The mask write (function 22) would be atomic, but few devices of this trade know it.
         """
         target = self._point(point)
         if not target.table.is_writable:
             raise BadRequest(device=self.name, why=f"`{point}` cannot be written")
-        async with self.bus.lock:
+        async with self.bus.turns.turn(urgent=True):
             current = 0
             if target.bit is not None or target.bits is not None:
                 self._encoded(target, value, current)  # a value that does not fit costs no request
-                current = (await self._read_unlocked(target.table, target.address, 1))[0]
+                current = (await self._read_raw(target.table, target.address, 1))[0]
             await self.bus.write_raw(
                 unit=self.unit,
                 table=target.table,
@@ -92,26 +96,76 @@ class ModbusDevice:
                 device=self.name,
             )
 
-    async def _one_by_one(self, block: Block) -> Mapping[str, PointResult]:
-        results: dict[str, PointResult] = {}
-        for name in block.points:
-            point = self._point(name)
-            alone = Block(table=point.table, address=point.address, count=point.count, points=(name,))
-            results |= await self.read_block(alone)
-        return results
+    def _plan(self, points: tuple[str, ...]) -> _ReadPlan:
+        """Give the plan that fits what is known of the device's holes now."""
+        holes = self.bus.holes(self.unit)
+        holes.release(now=asyncio.get_running_loop().time())
+        found = self._plans.get(points)
+        if found is not None and found.revision == (holes, holes.revision):
+            return found
+        blocks = self.blocks(points)
+        if points and not blocks:
+            holes.release()  # something must be asked, or nobody would know whether the device lives
+            blocks = self.blocks(points)
+        read = {name for block in blocks for name in block.points}
+        made = _ReadPlan(
+            revision=(holes, holes.revision),
+            requests=tuple((block, self._decoder(block)) for block in blocks),
+            refused={name: PointResult(point=name, value=None, reason=_REFUSED) for name in points if name not in read},
+        )
+        if len(self._plans) >= _PLANS:
+            self._plans.clear()
+        self._plans[points] = made
+        return made
 
-    async def _read(self, block: Block) -> tuple[int, ...]:
-        async with self.bus.lock:
-            return await self._read_unlocked(block.table, block.address, block.count)
+    async def _read_into(
+        self, results: dict[str, PointResult], block: Block, decoder: BlockDecoder, *, urgent: bool
+    ) -> DriverError | None:
+        """Read a block, and search it when it is refused; gives the error after which points are still missing."""
+        try:
+            if not await self._ask(results, block, decoder, urgent=urgent):
+                await self._search(results, block, urgent=urgent)
+        except DriverError as error:
+            return error
+        return None
 
-    async def _read_unlocked(self, table: Table, address: int, count: int) -> tuple[int, ...]:
+    async def _ask(self, results: dict[str, PointResult], block: Block, decoder: BlockDecoder, *, urgent: bool) -> bool:
+        """Read one block by one request; False when the device refuses an address in it."""
+        try:
+            async with self.bus.turns.turn(urgent=urgent):
+                raw = await self._read_raw(block.table, block.address, block.count)
+        except Refused as error:
+            if error.code != ILLEGAL_ADDRESS:
+                raise
+            return False
+        results |= decoder.decode(raw)
+        return True
+
+    async def _search(self, results: dict[str, PointResult], block: Block, *, urgent: bool) -> None:
+        findings = Findings()
+        steps = search(block, {name: self._point(name) for name in block.points}, findings)
+        try:
+            asked = next(steps, None)
+            while asked is not None:
+                answered = await self._ask(results, asked, self._decoder(asked), urgent=urgent)
+                try:
+                    asked = steps.send(answered)
+                except StopIteration:
+                    asked = None
+        finally:
+            self.bus.holes(self.unit).learn(
+                block.table,
+                refused=findings.refused,
+                seams=findings.seams,
+                now=asyncio.get_running_loop().time(),
+            )
+            results |= {name: PointResult(point=name, value=None, reason=_REFUSED) for name in findings.points}
+
+    async def _read_raw(self, table: Table, address: int, count: int) -> tuple[int, ...]:
         return await self.bus.read_raw(unit=self.unit, table=table, address=address, count=count, device=self.name)
 
-    def _decoded(self, name: str, block: Block, raw: tuple[int, ...]) -> PointResult:
-        point = self._point(name)
-        start = point.address - block.address
-        decoded = decode(point, raw[start : start + point.count])
-        return PointResult(point=name, value=decoded.value, reason=decoded.reason)
+    def _decoder(self, block: Block) -> BlockDecoder:
+        return BlockDecoder(block, {name: self._point(name) for name in block.points})
 
     def _without(self, name: str, error: DriverError) -> PointResult:
         return PointResult(point=name, value=None, reason=str(error).removeprefix(f"{self.name}: "))

@@ -94,7 +94,7 @@ async def test_a_refused_address_costs_only_its_own_point(served: Served) -> Non
     refused = PointResult(point="in_hole", value=None, reason="refused: illegal data address (code 2)")
     assert results["in_hole"] == refused
     assert "illegal data address" in results["beyond"].reason
-    assert len(served.functions) == 1 + 3 + 1
+    assert len(served.functions) == 1 + 4 + 1
 
 
 @pytest.mark.parametrize(

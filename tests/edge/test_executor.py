@@ -44,7 +44,8 @@ class FakeDevice:
     at_once: int = 0
     most_at_once: int = 0
 
-    async def read(self, points: Sequence[str]) -> Mapping[str, PointResult]:
+    async def read(self, points: Sequence[str], *, urgent: bool = False) -> Mapping[str, PointResult]:
+        assert urgent  # a command's read-back never waits behind polling
         if isinstance(self.shows, DriverError):
             raise self.shows
         return {
