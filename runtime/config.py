@@ -44,16 +44,24 @@ class ConfigError(Exception):
 
 
 def read_toml(file: Path) -> dict[str, Any]:
-    """Read a TOML file; ConfigError when it is absent, unreadable, or half-written."""
+    """Read a TOML file; ConfigError when it is absent, unreadable, or half-written, with the line of the damage."""
+    data = b""
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        data = file.read_bytes()
+        return tomllib.loads(data.decode("utf-8"))
     except FileNotFoundError as error:
         problem = Problem(key="", message="no such file", remedy="check the path")
         raise ConfigError(file, (problem,)) from error
     except tomllib.TOMLDecodeError as error:
-        problem = Problem(key="", message=f"not valid TOML: {error}", remedy="complete or correct that line")
+        last = len(data.splitlines())
+        why = str(error).replace("at end of document", f"at line {last}, the end of the file")
+        problem = Problem(key="", message=f"not valid TOML: {why}", remedy="complete or correct that line")
         raise ConfigError(file, (problem,)) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        message = f"not UTF-8 text: {error.reason} (at line {line})"
+        raise ConfigError(file, (Problem(key="", message=message, remedy="correct that line"),)) from error
+    except OSError as error:
         problem = Problem(key="", message=f"cannot be read: {error}", remedy="it must be a readable UTF-8 text file")
         raise ConfigError(file, (problem,)) from error
 

@@ -88,6 +88,18 @@ def test_a_half_written_file_names_the_line(tmp_path: Path) -> None:
     assert "line 2" in message
 
 
+def test_a_file_that_breaks_off_within_a_text_or_a_character_names_its_last_line(tmp_path: Path) -> None:
+    file = tmp_path / "half.toml"
+    whole = 'schema = 1\nname = "邻里'
+    for text, message in ((whole, "at line 2, the end"), ("schema = [1,\n", "at line 1, the end")):
+        file.write_text(text, encoding="utf-8")
+        with pytest.raises(ConfigError, match=message):
+            load(file, Outer)
+    file.write_bytes(whole.encode()[:-1])
+    with pytest.raises(ConfigError, match=r"not UTF-8 text: .* \(at line 2\)"):
+        load(file, Outer)
+
+
 def test_an_absent_file_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file"):
         load(tmp_path / "nothing.toml", Outer)
