@@ -1,7 +1,10 @@
 """The ingest process: from the broker to the database, and commands back."""
 
 import asyncio
+import os
 import random
+import secrets
+import socket
 import ssl
 import time
 from collections.abc import Iterable
@@ -16,6 +19,7 @@ from cloud.config import CloudConfig
 from cloud.ingest import repository
 from cloud.ingest.batch import Inbox
 from cloud.ingest.downlink import Downlink
+from cloud.ingest.lease import Lease, held
 from cloud.ingest.metrics import IngestMetrics
 from cloud.ingest.service import TRANSIENT, Ingest
 from cloud.platform.clock import Clock, system_clock
@@ -53,6 +57,7 @@ class IngestProcess:
         clock: Clock,
         registry: CollectorRegistry,
         health: Health,
+        lease: Lease | None = None,
     ) -> None:
         self._config = config
         self._engine = engine
@@ -66,6 +71,7 @@ class IngestProcess:
             clock=clock,
             metrics=self._metrics,
             backoff=Backoff(random=random.random, limit=timedelta(seconds=5)),
+            lease=lease,
         )
         self._downlink = Downlink(engine=engine, host=self._host, clock=clock, metrics=self._metrics)
         self._backoff = Backoff(random=random.random)
@@ -170,20 +176,34 @@ async def _publish(client: aiomqtt.Client, messages: Iterable[Message]) -> None:
 
 
 async def run(config: CloudConfig) -> None:
-    """Run ingest until cancelled. WrongSchema, ConfigError, or OSError (port taken) when it cannot start."""
+    """Run ingest until cancelled. WrongSchema, ConfigError, LeaseTaken or OSError (port taken) when it cannot start."""
     engine = open_engine(config.database_url)
     telemetry = EmbeddedTelemetry(config.telemetry_file)
     registry = CollectorRegistry()
     health = Health(process="ingest", version=VERSION)
     try:
         await check_schema(engine)
+        lease = Lease(
+            engine,
+            owner=secrets.token_hex(16),
+            process=f"{socket.gethostname()}, process {os.getpid()}",
+            clock=system_clock,
+            monotonic=time.monotonic,
+        )
         process = IngestProcess(
-            config, engine=engine, telemetry=telemetry, clock=system_clock, registry=registry, health=health
+            config,
+            engine=engine,
+            telemetry=telemetry,
+            clock=system_clock,
+            registry=registry,
+            health=health,
+            lease=lease,
         )
         http = config.ingest.http
-        with probe_server(host=http.host, port=http.port, health=health, registry=registry) as port:
-            get_log("cloud.ingest").info("health and metrics", host=http.host, port=port)
-            await process.run()
+        async with held(lease):
+            with probe_server(host=http.host, port=http.port, health=health, registry=registry) as port:
+                get_log("cloud.ingest").info("health and metrics", host=http.host, port=port)
+                await process.run()
     finally:
         await telemetry.close()
         await engine.dispose()

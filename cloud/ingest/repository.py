@@ -1,17 +1,17 @@
-"""All SQL of journals, gaps and quarantine."""
+"""All SQL of journals, gaps, quarantine and the lease."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, func, insert, select
+from sqlalchemy import RowMapping, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.access.domain import Visible
 from cloud.access.repository import visible_clause
 from cloud.assets.tables import command, community, node
-from cloud.ingest.tables import journal, journal_gap, quarantine
+from cloud.ingest.tables import journal, journal_gap, lease, quarantine
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +44,15 @@ class GapRow:
     first: int
     last: int
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LeaseRow:
+    """Who holds the lease, and how often it has said that it lives."""
+
+    owner: str
+    process: str
+    beats: int
 
 
 async def find_node(conn: AsyncConnection, group: str, name: str) -> NodeRow | None:
@@ -222,3 +231,36 @@ async def quarantined_for_page(conn: AsyncConnection, visible: Visible) -> int:
         mine = mine | quarantine.c.node_id.is_(None)
     joined = quarantine.outerjoin(node, node.c.id == quarantine.c.node_id)
     return int((await conn.execute(select(func.count()).select_from(joined).where(mine))).scalar_one())
+
+
+_ALL = "all"
+
+
+async def get_lease(conn: AsyncConnection) -> LeaseRow | None:
+    """Give who holds the lease, and keep it so until the transaction ends."""
+    query = select(lease.c.owner, lease.c.process, lease.c.beats).where(lease.c.name == _ALL).with_for_update()
+    row = (await conn.execute(query)).first()
+    return LeaseRow(owner=row.owner, process=row.process, beats=row.beats) if row is not None else None
+
+
+async def put_lease(conn: AsyncConnection, *, owner: str, process: str, replaces: LeaseRow | None, now_ms: int) -> None:
+    """Become the holder in the place of a certain one, or of nobody; nothing when another was quicker."""
+    values = {"owner": owner, "process": process[:200], "beats": 0, "beat_ms": now_ms}
+    if replaces is None:
+        dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
+        await conn.execute(dialect.insert(lease).values(name=_ALL, **values).on_conflict_do_nothing())
+        return
+    before = (lease.c.name == _ALL, lease.c.owner == replaces.owner, lease.c.beats == replaces.beats)
+    await conn.execute(update(lease).where(*before).values(**values))
+
+
+async def beat_lease(conn: AsyncConnection, *, owner: str, now_ms: int) -> bool:
+    """Say that the holder lives; False when it is another by now."""
+    query = update(lease).where(lease.c.name == _ALL, lease.c.owner == owner)
+    beaten = query.values(beats=lease.c.beats + 1, beat_ms=now_ms).returning(lease.c.beats)
+    return (await conn.execute(beaten)).first() is not None
+
+
+async def drop_lease(conn: AsyncConnection, *, owner: str) -> None:
+    """Let go of the lease, if it is this owner's."""
+    await conn.execute(delete(lease).where(lease.c.name == _ALL, lease.c.owner == owner))

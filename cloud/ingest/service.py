@@ -6,7 +6,8 @@ the batch is tried again and nothing is acknowledged; the edges keep what is the
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from itertools import groupby
 
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -17,6 +18,7 @@ from cloud.alarms import engine as alarms
 from cloud.assets import service as assets
 from cloud.ingest import repository
 from cloud.ingest.domain import Limiter
+from cloud.ingest.lease import Lease, LeaseTaken
 from cloud.ingest.memory import Event, Incoming, Plan, ToldOutcome
 from cloud.ingest.metrics import IngestMetrics
 from cloud.ingest.planning import Planner
@@ -47,7 +49,10 @@ _TICK = Incoming(topic="", payload=b"", at_ms=0)
 
 
 class Ingest:
-    """The one writer of what edges report. Not for use by two tasks at once."""
+    """The one writer of what edges report. Not for use by two tasks at once.
+
+    With a `lease` every transaction makes sure of it first, and LeaseTaken ends the work.
+    """
 
     def __init__(
         self,
@@ -58,6 +63,7 @@ class Ingest:
         clock: Clock,
         metrics: IngestMetrics,
         backoff: Backoff,
+        lease: Lease | None = None,
     ) -> None:
         self._engine = engine
         self._telemetry = telemetry
@@ -65,6 +71,7 @@ class Ingest:
         self._clock = clock
         self._metrics = metrics
         self._backoff = backoff
+        self._lease = lease
         self._limiter = Limiter()
         self._tracking = Tracking(host=host, metrics=metrics)
         self._planner = Planner(engine=engine, tracking=self._tracking, quarantine=self._quarantine, metrics=metrics)
@@ -126,6 +133,8 @@ class Ingest:
                 pause = self._backoff.next_pause()
                 self._log.warning("cannot store, trying again", error=self._trouble, pause_s=pause.total_seconds())
                 await asyncio.sleep(pause.total_seconds())
+            except LeaseTaken:
+                raise  # somebody else does this work now
             except Exception as error:  # noqa: BLE001 - a fault of ours in one event must not stop its neighbours
                 self._tracking.forget_nodes()
                 self._log.exception("cannot process", events=len(run))
@@ -140,13 +149,20 @@ class Ingest:
                 self._backoff.reset()
                 return
 
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
+        async with transaction(self._engine) as conn:
+            if self._lease is not None:
+                await self._lease.check(conn)
+            yield conn
+
     async def _apply_state(self, run: list[Event]) -> None:
         started = time.perf_counter()
         now_ms = self._clock()
         rows: list[QuarantineRow] = []
         waiting = dict(self._tracking.births.waiting)
         try:
-            async with transaction(self._engine) as conn:
+            async with self._transaction() as conn:
                 readings = await self._states.apply(conn, run, rows, now_ms)
                 await repository.add_quarantine(conn, rows, now_ms)
         except BaseException:
@@ -171,7 +187,7 @@ class Ingest:
 
     async def _commit(self, plan: Plan, now_ms: int) -> None:
         marks = [(node_id, journal_id, offset) for (node_id, journal_id), offset in plan.marks.items()]
-        async with transaction(self._engine) as conn:
+        async with self._transaction() as conn:
             await assets.put_last_values(conn, list(plan.last.values()))
             changes = await alarms.evaluate(conn, list(plan.work.values()), now_ms=now_ms)
             for node_id in plan.caught_up:

@@ -1,4 +1,4 @@
-"""Tables of journals, their gaps, and what could not be read."""
+"""Tables of journals, their gaps, what could not be read, and who may write all that."""
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, String, Table, Text
 
@@ -23,6 +23,16 @@ journal_gap = Table(
     Column("last_offset", BigInteger, nullable=False),
     Column("reason", String(200), nullable=False),
     time_ms("found_ms"),
+)
+
+lease = Table(
+    "ingest_lease",
+    metadata,
+    Column("name", String(16), primary_key=True, comment="what is held: all of ingest"),
+    Column("owner", String(64), nullable=False, comment="random; a transaction of another owner stores nothing"),
+    Column("process", String(200), nullable=False, comment="host and process id, for people"),
+    Column("beats", BigInteger, nullable=False, comment="counts while the holder lives"),
+    time_ms("beat_ms"),
 )
 
 quarantine = Table(

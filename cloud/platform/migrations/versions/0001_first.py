@@ -60,6 +60,20 @@ def upgrade() -> None:  # noqa: PLR0915 - a list of tables
         sa.PrimaryKeyConstraint("process", name=op.f("pk_engine_heartbeat")),
     )
     op.create_table(
+        "ingest_lease",
+        sa.Column("name", sa.String(length=16), nullable=False, comment="what is held: all of ingest"),
+        sa.Column(
+            "owner",
+            sa.String(length=64),
+            nullable=False,
+            comment="random; a transaction of another owner stores nothing",
+        ),
+        sa.Column("process", sa.String(length=200), nullable=False, comment="host and process id, for people"),
+        sa.Column("beats", sa.BigInteger(), nullable=False, comment="counts while the holder lives"),
+        sa.Column("beat_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_ingest_lease")),
+    )
+    op.create_table(
         "login_failure",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("login", sa.String(length=64), nullable=False),
@@ -541,6 +555,7 @@ def downgrade() -> None:  # noqa: PLR0915 - a list of tables
     op.drop_table("outbox")
     op.drop_index("ix_login_failure", table_name="login_failure")
     op.drop_table("login_failure")
+    op.drop_table("ingest_lease")
     op.drop_table("engine_heartbeat")
     op.drop_table("company")
     op.drop_index("ix_audit_at", table_name="audit")
