@@ -140,7 +140,7 @@ def read_declared(
                 raise WrongType(declared.problem)  # noqa: TRY301 one way out for every refusal of this metric
             said = found.datatype
             if said and said != datatype:
-                raise WrongType(f"born as {datatype.name}, the data says {said}")  # noqa: TRY301 likewise
+                raise WrongType(f"born as {datatype.name}, the data says {_type_name(said)}")  # noqa: TRY301 likewise
             value: Value | None = None
             if not found.is_null:
                 where = found.WhichOneof("value")
@@ -165,3 +165,7 @@ def read_declared(
         except WrongType as error:
             refused.append(Refusal(metric=declared.name, reason=str(error)))
     return tuple(good), refused
+
+
+def _type_name(number: int) -> str:
+    return DataType(number).name if number in DataType.__members__.values() else str(number)

@@ -236,7 +236,7 @@ def test_the_alias_of_another_device_is_unknown() -> None:
     [
         (Metric(alias=2, value=1, held="int_value"), "a value of type FLOAT came in int_value"),
         (Metric(alias=3, value=70_000, held="int_value"), "70000 does not fit an unsigned integer of 16 bits"),
-        (Metric(alias=3, datatype=DataType.FLOAT, value=1.0), "born as UINT16, the data says 9"),
+        (Metric(alias=3, datatype=DataType.FLOAT, value=1.0), "born as UINT16, the data says FLOAT"),
     ],
 )
 def test_a_wrong_type_is_quarantined_without_a_rebirth(metric: Metric, reason: str) -> None:
