@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 from pydantic import Field
 
-from drivers.modbus.config import ModbusAddress, ModbusRtuSettings, ModbusTcpSettings, address_problem
+from drivers.modbus.config import (
+    ModbusAddress,
+    ModbusRtuOverTcpSettings,
+    ModbusRtuSettings,
+    ModbusSettings,
+    ModbusTcpSettings,
+    address_problem,
+)
 from drivers.registry import BusSettings
 from runtime.config import ConfigError, Strict, validate
 
@@ -15,7 +22,7 @@ class Site(Strict):
     buses: dict[str, BusSettings] = Field(default_factory=dict)
 
 
-def bus(**settings: Any) -> ModbusTcpSettings | ModbusRtuSettings:
+def bus(**settings: Any) -> ModbusSettings:
     return validate("site.toml", {"buses": {"b": settings}}, Site).buses["b"]
 
 
@@ -24,6 +31,10 @@ def test_the_protocol_decides_the_kind() -> None:
     line = bus(protocol="modbus-rtu", port="/dev/ttyS1", timeout="250ms", parity="E")
     assert isinstance(line, ModbusRtuSettings)
     assert line.timeout == timedelta(milliseconds=250)
+    gateway = bus(protocol="modbus-rtu-over-tcp", host="10.0.0.2", port=4196, quiet="200ms")
+    assert isinstance(gateway, ModbusRtuOverTcpSettings)
+    assert gateway.place == "10.0.0.2:4196"
+    assert address_problem(gateway, ModbusAddress(unit=0))
 
 
 @pytest.mark.parametrize(
