@@ -201,7 +201,11 @@ DCMD = "spBv1.0/garden/DCMD/edge-1/pump-1"
             "starts: a value of type UINT16 came in float",
         ),
         (DCMD, _command(Metric(alias=3, value=70_000, held="int_value")), "70000 does not fit"),
-        (DCMD, _command(Metric(name="starts", datatype=DataType.INT32, value=1)), "born as UINT16, the data says INT32"),
+        (
+            DCMD,
+            _command(Metric(name="starts", datatype=DataType.INT32, value=1)),
+            "born as UINT16, the data says INT32",
+        ),
     ],
 )
 def test_a_bad_command_is_refused_as_a_whole_with_its_reason(topic: str, payload: bytes, says: str) -> None:
