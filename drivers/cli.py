@@ -40,9 +40,8 @@ def show(
     )
     typer.echo("\nPoints")
     for key, point in profile.points.items():
-        place = f"{point.modbus.table} {point.modbus.address}"
         shown = f"{point.sample} {point.unit}".strip()
-        typer.echo(f"  {key:24} {place:16} {point.modbus.type:8} {shown:16} {point.label.text(lang)}")
+        typer.echo(f"  {key:24} {point.place:16} {point.value_type.__name__:8} {shown:16} {point.label.text(lang)}")
     if profile.commands:
         typer.echo("\nCommands")
     for key, command in profile.commands.items():

@@ -10,17 +10,56 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
 from drivers.api import Value
+from drivers.places import (
+    REGISTERS,
+    Cjt188Point,
+    Dlt645Point,
+    Kind,
+    ModbusPoint,
+    RegisterType,
+    Table,
+    WordOrder,
+)
 from runtime.config import ConfigError, Problem, Strict, load, validate
 from runtime.durations import Duration
 
+__all__ = [
+    "REGISTERS",
+    "Alarm",
+    "AlarmOverride",
+    "Cjt188Defaults",
+    "Cjt188Point",
+    "Command",
+    "Condition",
+    "Dlt645Point",
+    "FaultCode",
+    "Identifier",
+    "Kind",
+    "KnownProtocol",
+    "Label",
+    "ModbusDefaults",
+    "ModbusPoint",
+    "Point",
+    "Priority",
+    "Profile",
+    "Range",
+    "ReadBack",
+    "RegisterType",
+    "Slug",
+    "Table",
+    "WordOrder",
+    "WorkOrder",
+    "WrongProtocol",
+    "load_profile",
+    "parse_overrides",
+    "parse_profile",
+]
+
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
-Kind = type[bool] | type[int] | type[float] | type[str]
-"""The Python type of a value in engineering units."""
-RegisterAddress = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Label(Strict):
@@ -34,125 +73,11 @@ class Label(Strict):
         return self.zh if language == "zh" else self.en
 
 
-class Table(StrEnum):
-    """The four tables of the Modbus data model."""
+class WrongProtocol(TypeError):
+    """Code of one protocol was given a point of another: a mistake of the program."""
 
-    COIL = "coil"
-    DISCRETE = "discrete"
-    INPUT = "input"
-    HOLDING = "holding"
-
-    @property
-    def is_bits(self) -> bool:
-        """Whether one address holds one bit (and not a 16-bit register)."""
-        return self in {Table.COIL, Table.DISCRETE}
-
-    @property
-    def is_writable(self) -> bool:
-        """Whether a master may write to it."""
-        return self in {Table.COIL, Table.HOLDING}
-
-
-class RegisterType(StrEnum):
-    """How registers make a value."""
-
-    BOOL = "bool"
-    INT16 = "int16"
-    UINT16 = "uint16"
-    INT32 = "int32"
-    UINT32 = "uint32"
-    INT64 = "int64"
-    UINT64 = "uint64"
-    FLOAT32 = "float32"
-    FLOAT64 = "float64"
-    STRING = "string"
-
-    @property
-    def is_float(self) -> bool:
-        """Whether the raw value is a floating-point number."""
-        return self in {RegisterType.FLOAT32, RegisterType.FLOAT64}
-
-
-REGISTERS: Mapping[RegisterType, int] = {
-    RegisterType.BOOL: 1,
-    RegisterType.INT16: 1,
-    RegisterType.UINT16: 1,
-    RegisterType.INT32: 2,
-    RegisterType.UINT32: 2,
-    RegisterType.INT64: 4,
-    RegisterType.UINT64: 4,
-    RegisterType.FLOAT32: 2,
-    RegisterType.FLOAT64: 4,
-}
-"""How many 16-bit registers each type takes; a string says so itself."""
-
-
-class WordOrder(StrEnum):
-    """How the bytes of a value lie in its registers; A is the most significant byte."""
-
-    ABCD = "ABCD"
-    CDAB = "CDAB"
-    BADC = "BADC"
-    DCBA = "DCBA"
-
-
-class ModbusPoint(Strict):
-    """Where a point lies in a Modbus device, and how raw registers become engineering units.
-
-    value = raw * scale + offset. `address` counts from zero, as on the wire. `bits` takes a field (low bit, width) out
-    of one register. `absent` is the raw value by which the device says "not available".
-    """
-
-    table: Table
-    address: RegisterAddress
-    type: RegisterType
-    word_order: WordOrder = WordOrder.ABCD
-    length: int | None = Field(default=None, ge=1, le=125, description="registers of a string")
-    bit: int | None = Field(default=None, ge=0, le=15)
-    bits: tuple[int, int] | None = None
-    scale: float = 1.0
-    offset: float = 0.0
-    absent: int | None = None
-
-    @property
-    def count(self) -> int:
-        """How many addresses the point takes."""
-        return self.length if self.length is not None else REGISTERS[self.type]
-
-    @property
-    def value_type(self) -> Kind:
-        """The Python type of the value in engineering units."""
-        if self.type is RegisterType.BOOL:
-            return bool
-        if self.type is RegisterType.STRING:
-            return str
-        if self.type.is_float or not (self.scale.is_integer() and self.offset.is_integer()):
-            return float
-        return int
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if (self.type is RegisterType.STRING) != (self.length is not None):
-            raise ValueError("`length` (in registers) goes with type 'string', and a string needs it")
-        if self.table.is_bits and self.type is not RegisterType.BOOL:
-            raise ValueError(f"a {self.table} is one bit: its type is 'bool'")
-        if not self.table.is_bits and (self.type is RegisterType.BOOL) != (self.bit is not None):
-            raise ValueError("in a register, type 'bool' needs `bit`, and `bit` needs type 'bool'")
-        if self.table.is_bits and self.bit is not None:
-            raise ValueError(f"a {self.table} is one bit: it has no `bit`")
-        if self.bits is not None:
-            low, width = self.bits
-            if self.type is not RegisterType.UINT16 or low < 0 or width < 1 or low + width > 16:  # noqa: PLR2004 - bits
-                raise ValueError(
-                    "`bits = [low, width]` takes bits of one 'uint16' register: 0 <= low, low + width <= 16"
-                )
-        if self.scale == 0:
-            raise ValueError("a scale of 0 makes every value the same")
-        if self.type in {RegisterType.BOOL, RegisterType.STRING} and (self.scale, self.offset) != (1.0, 0.0):
-            raise ValueError(f"a {self.type} has no scale or offset")
-        if self.address + self.count > 65536:  # noqa: PLR2004 - the size of a Modbus table
-            raise ValueError("the point reaches beyond address 65535")
-        return self
+    def __init__(self, protocol: str) -> None:
+        super().__init__(f"the point has no table `{protocol}`")
 
 
 class Range(Strict):
@@ -169,10 +94,15 @@ class Range(Strict):
 
 
 class Point(Strict):
-    """One thing that a device measures, reports, or lets be set."""
+    """One thing that a device measures, reports, or lets be set.
+
+    How it is read stands in the one table that is named after the profile's protocol.
+    """
 
     label: Label
-    modbus: ModbusPoint
+    modbus_table: ModbusPoint | None = Field(default=None, alias="modbus")
+    dlt645_table: Dlt645Point | None = Field(default=None, alias="dlt645")
+    cjt188_table: Cjt188Point | None = Field(default=None, alias="cjt188")
     unit: str = ""
     range: Range | None = None
     deadband: float = Field(default=0.0, ge=0, description="in the point's unit; a smaller change is not reported")
@@ -181,9 +111,70 @@ class Point(Strict):
     sample: Value = Field(description="a plausible value: documentation shows it, simulators start from it")
     trend: bool = Field(default=False, description="shown as a curve on the device's page")
 
+    @property
+    def tables(self) -> Mapping[str, ModbusPoint | Dlt645Point | Cjt188Point]:
+        """The tables that are given, by protocol; in a profile that was checked, exactly the one of its protocol."""
+        every = {"modbus": self.modbus_table, "dlt645": self.dlt645_table, "cjt188": self.cjt188_table}
+        return {protocol: table for protocol, table in every.items() if table is not None}
+
+    @property
+    def modbus(self) -> ModbusPoint:
+        """Where it lies in a Modbus device; WrongProtocol in any other."""
+        if self.modbus_table is None:
+            raise WrongProtocol("modbus")
+        return self.modbus_table
+
+    @property
+    def dlt645(self) -> Dlt645Point:
+        """Where it lies in a DL/T 645 meter; WrongProtocol in anything else."""
+        if self.dlt645_table is None:
+            raise WrongProtocol("dlt645")
+        return self.dlt645_table
+
+    @property
+    def cjt188(self) -> Cjt188Point:
+        """Where it lies in a CJ/T 188 meter; WrongProtocol in anything else."""
+        if self.cjt188_table is None:
+            raise WrongProtocol("cjt188")
+        return self.cjt188_table
+
+    @property
+    def value_type(self) -> Kind:
+        """The Python type of the value in engineering units, whatever the protocol."""
+        return next(iter(self.tables.values())).value_type
+
+    @property
+    def step(self) -> float:
+        """The least difference that the point shows, in its unit; floating-point registers count by their scale."""
+        table = next(iter(self.tables.values()))
+        return abs(table.scale) if isinstance(table, ModbusPoint) else 10.0**-table.decimals
+
+    @property
+    def writable(self) -> bool:
+        """Whether a command may write to it."""
+        table = self.modbus_table
+        return table is not None and table.table.is_writable and table.bits is None
+
+    @property
+    def place(self) -> str:
+        """Where it lies in its device, for people."""
+        table = next(iter(self.tables.values()))
+        return f"{table.table} {table.address}" if isinstance(table, ModbusPoint) else table.identifier
+
+    @model_serializer(mode="wrap")
+    def _without_absent_tables(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        absent = {"modbus", "dlt645", "cjt188"} - set(self.tables)
+        written: dict[str, Any] = dump(self)
+        return {key: value for key, value in written.items() if key.removesuffix("_table") not in absent}
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        kind = self.modbus.value_type
+        if len(self.tables) != 1:
+            raise ValueError("a point has exactly one table that says how it is read: `modbus`, `dlt645` or `cjt188`")
+        quantity = self.cjt188_table.quantity if self.cjt188_table is not None else None
+        if quantity is not None and self.unit != quantity.unit:
+            raise ValueError(f"a {quantity} is shown in {quantity.unit}, so `unit` is '{quantity.unit}'")
+        kind = self.value_type
         numeric = kind in {int, float}
         if (self.range is not None or self.deadband) and not numeric:
             raise ValueError(f"`range` and `deadband` need a number, and this point is a {kind.__name__}")
@@ -317,6 +308,21 @@ class ModbusDefaults(Strict):
     max_gap: int = Field(default=8, ge=0, le=125, description="unused addresses that a block may read over")
 
 
+class Cjt188Defaults(Strict):
+    """How this meter type is addressed.
+
+    `meter_type` is the byte T (10H cold water, 11H hot water, 20H heat). In the edition of 2004 the identifier 901F
+    goes as 90 1F; in that of 2018, and in many meters before it, as 1F 90.
+    """
+
+    meter_type: int = Field(default=0x10, ge=0x10, le=0x49)
+    edition: Literal[2004, 2018] = 2004
+
+
+KnownProtocol = Literal["modbus", "dlt645", "cjt188"]
+"""What a profile's `protocol` can be; the tables of its points have the same name."""
+
+
 class Profile(Strict):
     """A device type. Its `hash` names this exact content on the wire, whatever the version says."""
 
@@ -325,8 +331,9 @@ class Profile(Strict):
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
     kind: Slug = Field(description="the family, such as 'pump' or 'elevator'")
     label: Label
-    protocol: Literal["modbus"]
+    protocol: KnownProtocol
     modbus: ModbusDefaults = ModbusDefaults()
+    cjt188: Cjt188Defaults = Cjt188Defaults()
     points: dict[Identifier, Point] = Field(min_length=1)
     commands: dict[Identifier, Command] = Field(default_factory=dict)
     alarms: dict[Identifier, Alarm] = Field(default_factory=dict)
@@ -342,9 +349,22 @@ class Profile(Strict):
         data = self.model_dump(mode="json", by_alias=True)
         return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
+    @model_serializer(mode="wrap")
+    def _without_other_protocols(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        others = {"modbus", "cjt188"} - {self.protocol}
+        written: dict[str, Any] = dump(self)
+        return {key: value for key, value in written.items() if key not in others}
+
     @model_validator(mode="after")
     def _refers_to_what_exists(self) -> Self:
+        for other in sorted({"modbus", "cjt188"} - {self.protocol}):
+            if other in self.model_fields_set:
+                raise ValueError(f"the table `{other}` would never be used: the protocol is {self.protocol}")
         for name, point in self.points.items():
+            if self.protocol not in point.tables:
+                raise ValueError(f"`{name}` needs the table `{self.protocol}`, which says how it is read")
+            if self.protocol != "modbus":
+                continue
             if not point.modbus.table.is_bits and point.modbus.count > self.modbus.max_registers:
                 raise ValueError(
                     f"`{name}` takes {point.modbus.count} registers, and `modbus.max_registers` is "
@@ -365,9 +385,9 @@ class Profile(Strict):
         where = f"command `{name}`"
         target = self._point(command.point, where)
         proof = self._point(command.read_back.point, f"{where}.read_back")
-        if not target.modbus.table.is_writable or target.modbus.bits is not None:
+        if not target.writable:
             raise ValueError(f"{where} writes to `{command.point}`, which cannot be written")
-        kind = target.modbus.value_type
+        kind = target.value_type
         if command.value is not None and not _is_of(command.value, kind):
             raise ValueError(f"{where}: `value` is {command.value!r}, and `{command.point}` is a {kind.__name__}")
         if command.value is None and kind in {int, float} and command.limits is None:
@@ -375,17 +395,17 @@ class Profile(Strict):
         if command.value is not None and command.limits is not None:
             raise ValueError(f"{where} has a fixed `value`, so `limits` would never be used")
         expected = command.read_back.equals
-        if expected is not None and not _is_of(expected, proof.modbus.value_type):
+        if expected is not None and not _is_of(expected, proof.value_type):
             raise ValueError(f"{where}.read_back.equals is {expected!r}: `{command.read_back.point}` never shows that")
 
     def _check_alarm(self, name: str, alarm: Alarm) -> None:
         where = f"alarm `{name}`"
         if alarm.work_order is not None and alarm.work_order not in self.work_orders:
             raise ValueError(f"{where} names the work order `{alarm.work_order}`, which this profile does not have")
-        if alarm.point is not None and self._point(alarm.point, where).modbus.value_type is not int:
+        if alarm.point is not None and self._point(alarm.point, where).value_type is not int:
             raise ValueError(f"{where}: codes need an integer point")
         for condition in alarm.when:
-            kind = self._point(condition.point, where).modbus.value_type
+            kind = self._point(condition.point, where).value_type
             if (condition.above is not None or condition.below is not None) and kind not in {int, float}:
                 raise ValueError(f"{where}: `above` and `below` need a number, and `{condition.point}` is none")
             if (condition.one_of or condition.not_one_of) and kind is not int:

@@ -114,7 +114,7 @@ def judge(request: Request, profile: Profile, *, token_is_valid: bool) -> Plan |
     if command.value is not None and request.value is not True:
         return Refusal(detail=f"`{request.name}` takes `true`, because its profile fixes the value")
     wanted = request.value if command.value is None else command.value
-    kind = profile.points[command.point].modbus.value_type
+    kind = profile.points[command.point].value_type
     value = _as_kind(wanted, kind)
     if value is None:
         return Refusal(detail=f"{wanted!r} is not a {kind.__name__}")
@@ -122,14 +122,14 @@ def judge(request: Request, profile: Profile, *, token_is_valid: bool) -> Plan |
     if limits is not None and not isinstance(value, bool | str) and not limits.low <= value <= limits.high:
         return Refusal(detail=f"{value:g} is outside the limits, {limits.low:g} to {limits.high:g}")
     back = command.read_back
-    proof = profile.points[back.point].modbus
+    proof = profile.points[back.point]
     return Plan(
         point=command.point,
         value=value,
         proof=back.point,
         expected=value if back.equals is None else back.equals,
-        # A register shows multiples of its scale only.
-        tolerance=max(back.tolerance, abs(proof.scale) / 2) if proof.value_type is float else back.tolerance,
+        # A point shows multiples of its step only.
+        tolerance=max(back.tolerance, proof.step / 2) if proof.value_type is float else back.tolerance,
         within=back.within,
     )
 

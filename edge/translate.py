@@ -78,7 +78,7 @@ def device_birth(*, place: JournalPlace, identity: DeviceIdentity, last: Callabl
     }
     metrics = [_ours(name, value) for name, value in values.items()]
     for name, command in profile.commands.items():
-        kind = bool if command.value is not None else profile.points[command.point].modbus.value_type
+        kind = bool if command.value is not None else profile.points[command.point].value_type
         metrics.append(Metric(name=contract.command_metric(name), datatype=DATATYPE_OF[kind]))
     for name, point in profile.points.items():
         metrics.append(_point(last(name), point, extra=_engineering(point)))
@@ -132,7 +132,7 @@ def _point(
         properties[QUALITY] = quality_property(WireQuality(int(reading.quality)))
     return Metric(
         name=reading.point,
-        datatype=DATATYPE_OF[point.modbus.value_type],
+        datatype=DATATYPE_OF[point.value_type],
         value=reading.value,
         timestamp_ms=reading.at_ms or None,
         is_historical=historical,
@@ -151,7 +151,7 @@ def _engineering(point: Point) -> dict[str, Property]:
 
 
 def _fits(reading: Reading, point: Point) -> bool:
-    kind = point.modbus.value_type
+    kind = point.value_type
     if reading.value is None or type(reading.value) is kind:
         return True
     return kind is float and type(reading.value) is int

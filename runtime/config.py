@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 
 
 class Strict(BaseModel):
@@ -115,8 +116,8 @@ def _names_at(annotation: Any, loc: tuple[int | str, ...]) -> tuple[str, ...]:  
     for candidate in _unwrap(annotation):
         if isinstance(candidate, type) and issubclass(candidate, BaseModel):
             if not loc:
-                return tuple(candidate.model_fields)
-            field = candidate.model_fields.get(str(loc[0]))
+                return tuple(_fields(candidate))
+            field = _fields(candidate).get(str(loc[0]))
             # Within a discriminated union, the place names the chosen model by its tag.
             inner, rest = (field.annotation, loc[1:]) if field is not None else (candidate, loc[1:])
             if (field is not None or _has_tag(candidate, loc[0])) and (found := _names_at(inner, rest)):
@@ -134,7 +135,7 @@ def _without_tags(annotation: Any, loc: tuple[int | str, ...]) -> tuple[int | st
         if not loc:
             return ()
         if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            if (field := candidate.model_fields.get(str(loc[0]))) is not None:
+            if (field := _fields(candidate).get(str(loc[0]))) is not None:
                 return (loc[0], *_without_tags(field.annotation, loc[1:]))
             if _has_tag(candidate, loc[0]):
                 return _without_tags(candidate, loc[1:])
@@ -142,6 +143,11 @@ def _without_tags(annotation: Any, loc: tuple[int | str, ...]) -> tuple[int | st
             inner = arguments[-1] if arguments[-1] is not Ellipsis else arguments[0]
             return (loc[0], *_without_tags(inner, loc[1:]))
     return loc
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Give the fields by the names that a file uses."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _has_tag(model: type[BaseModel], tag: int | str) -> bool:

@@ -129,7 +129,7 @@ def check_command(profile: Profile, name: str, value: Value | None) -> Value | N
         if value is not None and value is not True and value != command.value:
             raise NotAccepted(f"`{name}` takes no value")
         return None
-    kind = profile.points[command.point].modbus.value_type
+    kind = profile.points[command.point].value_type
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if kind is int and isinstance(value, float) and value.is_integer():

@@ -24,7 +24,7 @@ def own_limits(profile: Profile, rules: Iterable[Rule], point: str) -> Limits:
     above: set[float] = set()
     for rule in rules:
         for test in rule.tests:
-            others = (profile.points[one.point].modbus.value_type for one in rule.tests if one is not test)
+            others = (profile.points[one.point].value_type for one in rule.tests if one is not test)
             if test.point != point or not isinstance(test.operand, float) or any(kind is not bool for kind in others):
                 continue
             if test.operator == "below":
@@ -65,7 +65,7 @@ def value_text(t: Texts, point: Point, value: LastValue | None) -> Html:
         return h("span", t("value.none"), class_="dim")
     if isinstance(value.value, str):
         return h("span", value.value)
-    kind = point.modbus.value_type
+    kind = point.value_type
     if kind is bool:
         return running_word(t, running=bool(value.value))
     meaning = point.enumeration.get(str(int(value.value))) if point.enumeration else None
@@ -77,7 +77,7 @@ def value_text(t: Texts, point: Point, value: LastValue | None) -> Html:
 
 def meter(t: Texts, point: Point, value: LastValue | None, limits: Limits, alarm: str | None) -> Html | None:
     """Draw the analogue bar of a number that has a range."""
-    if point.range is None or point.enumeration or point.modbus.value_type not in {int, float}:
+    if point.range is None or point.enumeration or point.value_type not in {int, float}:
         return None
     good = value is not None and value.quality == GOOD and isinstance(value.value, int | float)
     shown = float(value.value) if good and value is not None and not isinstance(value.value, str | None) else None
@@ -121,7 +121,7 @@ def point_row(
 ) -> tuple[str, Html]:
     """Show one point: label, value, bar, age and quality."""
     quality = QUALITY.get(value.quality, "bad") if value is not None else "bad"
-    number_like = point.modbus.value_type in {int, float} and not point.enumeration
+    number_like = point.value_type in {int, float} and not point.enumeration
     note = None if quality == "good" else h("span", t.of("quality", quality), class_="sub strong")
     cells = (
         h(

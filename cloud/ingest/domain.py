@@ -106,8 +106,8 @@ def readings(metrics: Iterable[Metric], profile: Profile | None, received_ms: in
             found.rejected.append(Rejected(metric=name, reason=reason))
             continue
         point = points.get(name)
-        if point is not None and value is not None and isinstance(value, str) != (point.modbus.value_type is str):
-            kind = point.modbus.value_type.__name__
+        if point is not None and value is not None and isinstance(value, str) != (point.value_type is str):
+            kind = point.value_type.__name__
             found.rejected.append(Rejected(metric=name, reason=f"the profile says {kind}, the value is {value!r:.40}"))
             continue
         quality: int = metric.quality

@@ -42,7 +42,7 @@ async def trend_points(screen: Screen, conn: AsyncConnection, device_id: int, po
     known = await screen.services.profiles.get(conn, row["profile_hash"])
     if known is None:
         return []
-    numbers = [name for name in points if known.profile.points[name].modbus.value_type in {int, float}]
+    numbers = [name for name in points if known.profile.points[name].value_type in {int, float}]
     drawn = [name for name in numbers if not known.profile.points[name].enumeration]
     drawn += [name for name, point in known.profile.points.items() if point.trend and name not in drawn]
     return [

@@ -89,7 +89,7 @@ class Gauge:
 
     def __init__(self, point: Point) -> None:
         self.point = point
-        self.kind = point.modbus.value_type
+        self.kind = point.value_type
         low, high = _holds(point)
         if point.range is not None:
             low, high = max(low, point.range.low), min(high, point.range.high)

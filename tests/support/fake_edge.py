@@ -69,7 +69,7 @@ class FakeEdge:
         metrics = [self._metric(name, value, record.at_ms, historical=historical) for name, value in own.items()]
         properties = {} if record.quality is Quality.GOOD else {QUALITY: quality_property(record.quality)}
         for point, value in record.values.items():
-            kind = self.profile.points[point].modbus.value_type
+            kind = self.profile.points[point].value_type
             metrics.append(
                 Metric(
                     name=point,
@@ -145,4 +145,4 @@ class FakeEdge:
         commands = [contract.command_metric(name) for name in self.profile.commands]
         metrics += [Metric(name=name, datatype=DataType.BOOLEAN) for name in commands]
         points = self.profile.points.items()
-        return metrics + [Metric(name=name, datatype=_KINDS[point.modbus.value_type]) for name, point in points]
+        return metrics + [Metric(name=name, datatype=_KINDS[point.value_type]) for name, point in points]
