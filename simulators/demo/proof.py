@@ -107,7 +107,7 @@ def settle(
         changes = _changes(stack.layout.simulators, name)
         for point, spec in profile.points.items():
             rows = samples.get((devices[name], point), [])
-            kind = spec.modbus.value_type
+            kind = spec.value_type
             stored = [Stored(at_ms=at, value=_typed(value, kind)) for at, value, q in rows if q == Quality.GOOD]
             answers = said.get(point, [])
             ledger = compare(

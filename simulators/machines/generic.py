@@ -67,7 +67,7 @@ class GenericMachine:
 def _width(gauge: Gauge) -> float:
     """How far a point wanders; 0 when it stands still, as states, counters and things that are set do."""
     point = gauge.point
-    if gauge.kind not in {int, float} or point.enumeration or point.modbus.table.is_writable:
+    if gauge.kind not in {int, float} or point.enumeration or point.writable:
         return 0.0
     if not point.unit or (point.range is None and gauge.kind is int):
         return 0.0
