@@ -40,8 +40,9 @@ def _load(name: str) -> "LoadedScene":
 
 @app.command("list")
 def list_() -> None:
-    """List the scenes, and the machines with their faults."""
+    """List the scenes, the machines with their faults, and what can go wrong between them and their master."""
     from drivers.catalog import catalog_profile, profile_names
+    from simulators.disturbances import EXPLAINED
     from simulators.machines.registry import make_machine
     from simulators.scene import scenes
 
@@ -52,6 +53,9 @@ def list_() -> None:
     for name in profile_names():
         machine = make_machine(catalog_profile(name))
         print(f"  {name:20} {', '.join(machine.faults())}")
+    print("faults of the line and of the protocol, for every device (add @5% to strike that share of the requests)")
+    for kind, text in EXPLAINED.items():
+        print(f"  {kind:20} {text}")
 
 
 @app.command("run")
@@ -96,7 +100,7 @@ def line(scene: str, name: str, data: Data = _DEFAULT) -> None:
 @app.command("fault")
 def fault(
     device: Device,
-    fault: Annotated[str, typer.Argument(help="One of the device's faults (see `list`).")],
+    fault: Annotated[str, typer.Argument(help="A fault of the device or of its line (see `list`).")],
     data: Data = _DEFAULT,
 ) -> None:
     """Bring a fault about."""

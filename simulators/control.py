@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from runtime.config import Strict
+from simulators.disturbances import BadDisturbance
 from simulators.machines.api import UnknownFault
 from simulators.modbus_server import LineUnavailable
 from simulators.station import Stations
@@ -101,16 +102,15 @@ def answer(stations: Stations, row: bytes, *, line: str, endpoint: str) -> dict[
     if station is None:
         known = ", ".join(stations.by_name)
         return {"ok": False, "error": f"no device {request.device!r} on line {line}; there are: {known}"}
-    machine = station.machine
     try:
         if request.do == "fault":
-            machine.fault(request.fault or "")
+            stations.fault(station.name, request.fault or "")
         elif request.do == "clear":
-            machine.clear(request.fault)
-    except UnknownFault as error:
+            stations.clear(station.name, request.fault)
+    except (UnknownFault, BadDisturbance) as error:
         return {"ok": False, "error": f"{station.name}: {error}"}
     shown = {"values": dict(station.values())} if request.do == "values" else {}
-    return {"ok": True, "device": station.name, "active": list(machine.active()), **shown}
+    return {"ok": True, "device": station.name, "active": list(stations.active(station.name)), **shown}
 
 
 def ask(file: Path, request: Mapping[str, object]) -> dict[str, Any]:
@@ -158,8 +158,9 @@ def _describe(stations: Stations) -> dict[str, Any]:
         station.name: {
             "profile": station.profile.name,
             "unit": station.unit,
-            "faults": list(station.machine.faults()),
-            "active": list(station.machine.active()),
+            "faults": list(stations.faults(station.name)),
+            "disturbances": list(stations.disturbances()),
+            "active": list(stations.active(station.name)),
         }
         for station in stations.by_name.values()
     }

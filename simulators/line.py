@@ -12,7 +12,7 @@ from runtime.logs import get_log
 from simulators.control import hold_line, serve_control
 from simulators.machines.registry import make_machine
 from simulators.modbus_server import serve_rtu, serve_tcp
-from simulators.scene import LoadedScene, RtuLine
+from simulators.scene import LoadedScene, RtuLine, transport_of
 from simulators.station import Station, Stations
 from simulators.witness import Witness
 
@@ -36,10 +36,13 @@ async def run_line(loaded: LoadedScene, name: str, *, data: Path) -> None:
                     random=Random(device.seed),  # noqa: S311 - a machine's noise, and repeatable
                 )
                 for device in line.devices
-            ]
+            ],
+            transport=transport_of(line),
         )
         if isinstance(line, RtuLine):
-            endpoint = str(await stack.enter_async_context(serve_rtu(stations, link=data / line.link)))
+            endpoint = str(
+                await stack.enter_async_context(serve_rtu(stations, link=data / line.link, baudrate=line.baudrate))
+            )
         else:
             port = await stack.enter_async_context(serve_tcp(stations, host=line.host, port=line.port))
             endpoint = f"{line.host}:{port}"

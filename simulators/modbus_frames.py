@@ -75,6 +75,17 @@ def parse(pdu: bytes) -> Read | Write | Malformed:
     return bad if words is None else Write(function=function, address=address, words=words, echo=body[:4])
 
 
+def addresses(request: Read | Write | Malformed) -> range:
+    """Give the addresses that a request concerns; none for one that is malformed."""
+    match request:
+        case Read():
+            return range(request.address, request.address + request.count)
+        case Write():
+            return range(request.address, request.address + len(request.words))
+        case Malformed():
+            return range(0)
+
+
 def _words(function: int, second: int, body: bytes) -> tuple[int, ...] | None:
     """Give what a write brings; None when it contradicts itself."""
     if function == 5:  # noqa: PLR2004 - write single coil

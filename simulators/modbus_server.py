@@ -14,10 +14,15 @@ from pathlib import Path
 
 from runtime.logs import get_log
 from simulators import modbus_frames as frames
+from simulators.disturbances import Kind
 from simulators.station import Stations
+from simulators.transmitter import Transmitter
 
 _SILENCE_S = 0.05  # what is left of a request after such a pause is noise; a pty delivers a frame in far less
 _CHUNK = 4096
+_BITS = 10  # of a character on the wire: start, eight, stop
+_UNIT_AND_CRC = 3
+_RETRY_S = 0.5
 
 
 class LineUnavailable(Exception):
@@ -27,48 +32,36 @@ class LineUnavailable(Exception):
 @asynccontextmanager
 async def serve_tcp(stations: Stations, *, host: str, port: int) -> AsyncIterator[int]:
     """Serve on a TCP port; gives the port that is really used (for `port=0`). LineUnavailable when it is taken."""
-    connections: set[_TcpConnection] = set()
-    loop = asyncio.get_running_loop()
+    server = _TcpServer(stations, host, port)
     try:
-        server = await loop.create_server(lambda: _TcpConnection(stations, connections), host, port)
+        await server.listen()
     except OSError as error:
         remedy = "stop what uses it, or change the scene's `port`"
         why = f"cannot listen on {host}:{port}: {error.strerror or error}; {remedy}"
         raise LineUnavailable(why) from error
+    stations.watch(server.on_line)
     try:
-        yield int(server.sockets[0].getsockname()[1])
+        yield server.port
     finally:
-        server.close()
-        for connection in tuple(connections):
-            connection.close()
-        await server.wait_closed()
+        stations.unwatch(server.on_line)
+        await server.close()
 
 
 @asynccontextmanager
-async def serve_rtu(stations: Stations, *, link: Path) -> AsyncIterator[Path]:
+async def serve_rtu(stations: Stations, *, link: Path, baudrate: int | None = None) -> AsyncIterator[Path]:
     """Serve on a new pseudo-terminal, which `link` points to while the context lasts; masters may come and go.
 
-    LineUnavailable when `link` is something else than a link, or cannot be made.
+    With `baudrate` requests and answers take the time that a wire (8N1) would take. LineUnavailable when `link` is
+    something else than a link, or cannot be made.
     """
+    line = _RtuLine(stations, link, byte_s=_BITS / baudrate if baudrate else 0.0)
+    line.open()
+    stations.watch(line.on_line)
     try:
-        master, slave = pty.openpty()
-    except OSError as error:
-        raise LineUnavailable(f"no pseudo-terminal: {error}; is /dev/pts mounted?") from error
-    # The simulator keeps the slave open too: a master that closes it would hang up the line for good.
-    loop = asyncio.get_running_loop()
-    line = _RtuLine(stations, master, loop)
-    try:
-        tty.setraw(slave)
-        os.set_blocking(master, False)
-        _point(link, os.ttyname(slave))
-        loop.add_reader(master, line.on_readable)
         yield link
     finally:
-        loop.remove_reader(master)
+        stations.unwatch(line.on_line)
         line.close()
-        _unpoint(link, os.ttyname(slave))
-        os.close(master)
-        os.close(slave)
 
 
 def _point(link: Path, target: str) -> None:
@@ -93,12 +86,78 @@ def _unpoint(link: Path, target: str) -> None:
             link.unlink()
 
 
+class _TcpServer:
+    """A listening port and its connections; gone and back again as the line's disturbances say."""
+
+    def __init__(self, stations: Stations, host: str, port: int) -> None:
+        self.port = port
+        self._stations = stations
+        self._host = host
+        self._server: asyncio.Server | None = None
+        self._connections: set[_TcpConnection] = set()
+        self._restoring: asyncio.Task[None] | None = None
+        self._half_open = False
+
+    async def listen(self) -> None:
+        def connection() -> _TcpConnection:
+            return _TcpConnection(self._stations, self._connections)
+
+        self._server = await asyncio.get_running_loop().create_server(connection, self._host, self.port)
+        self.port = int(self._server.sockets[0].getsockname()[1])
+
+    def on_line(self) -> None:
+        """Follow the line's disturbances."""
+        if Kind.LINE_DROPPED in self._stations.line:
+            self._drop()
+        elif self._server is None and self._restoring is None:
+            self._restoring = asyncio.create_task(self._restore(), name=f"simulators:restore:{self.port}")
+        half_open = Kind.HALF_OPEN in self._stations.line
+        if half_open and not self._half_open:
+            for connection in self._connections:
+                connection.forget()
+        elif self._half_open and not half_open:
+            for connection in tuple(self._connections):
+                if connection.forgotten:
+                    connection.close()
+        self._half_open = half_open
+
+    async def close(self) -> None:
+        server = self._server
+        self._drop()
+        if self._restoring is not None:
+            self._restoring.cancel()
+            await asyncio.gather(self._restoring, return_exceptions=True)
+        if server is not None:
+            await server.wait_closed()
+
+    def _drop(self) -> None:
+        if self._restoring is not None:
+            self._restoring.cancel()
+            self._restoring = None
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for connection in tuple(self._connections):
+            connection.close()
+
+    async def _restore(self) -> None:
+        while self._server is None:
+            try:
+                await self.listen()
+            except OSError as error:
+                get_log("simulators.modbus").warning("port not back yet", port=self.port, why=str(error))
+                await asyncio.sleep(_RETRY_S)
+        self._restoring = None
+
+
 class _TcpConnection(asyncio.Protocol):
     def __init__(self, stations: Stations, connections: "set[_TcpConnection]") -> None:
+        self.forgotten = False
         self._stations = stations
         self._connections = connections
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
+        self._transmitter = Transmitter(self._write)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if isinstance(transport, asyncio.Transport):
@@ -106,52 +165,113 @@ class _TcpConnection(asyncio.Protocol):
         self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._transmitter.close()
         self._connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
         transport = self._transport
-        if transport is None or transport.is_closing():
+        if transport is None or transport.is_closing() or self.forgotten:
             return
         self._buffer += data
         try:
             while (frame := frames.take_tcp(self._buffer)) is not None:
-                transport.write(self._stations.answer_tcp(frame))
+                reply = self._stations.reply_tcp(frame)
+                if reply is not None:
+                    self._transmitter.send(reply)
         except ValueError as error:
             get_log("simulators.modbus").warning("connection dropped", why=str(error))
             transport.close()
 
+    def forget(self) -> None:
+        """Neither read nor answer any more, and do not close it: what a lost peer looks like."""
+        self.forgotten = True
+        self._transmitter.close()
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
     def close(self) -> None:
+        self._transmitter.close()
         if self._transport is not None:
             self._transport.abort()
 
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
 
 class _RtuLine:
-    def __init__(self, stations: Stations, master: int, loop: asyncio.AbstractEventLoop) -> None:
+    """A pseudo-terminal with its link; gone and back again as the line's disturbances say."""
+
+    def __init__(self, stations: Stations, link: Path, *, byte_s: float) -> None:
         self._stations = stations
-        self._master = master
-        self._loop = loop
+        self._link = link
+        self._loop = asyncio.get_running_loop()
+        self._ends: tuple[int, int] | None = None
         self._buffer = bytearray()
         self._silence: asyncio.TimerHandle | None = None
+        self._transmitter = Transmitter(self._write, byte_s=byte_s)
 
-    def on_readable(self) -> None:
-        """Take what came; a garbled or unfinished request is thrown away once the line is silent."""
+    def open(self) -> None:
+        """Make the pseudo-terminal and point the link to it; LineUnavailable."""
         try:
-            self._buffer += os.read(self._master, _CHUNK)
+            master, slave = pty.openpty()
+        except OSError as error:
+            raise LineUnavailable(f"no pseudo-terminal: {error}; is /dev/pts mounted?") from error
+        # The simulator keeps the slave open too: a master that closes it would hang up the line for good.
+        self._ends = master, slave
+        try:
+            tty.setraw(slave)
+            os.set_blocking(master, False)
+            _point(self._link, os.ttyname(slave))
+        except LineUnavailable:
+            self.close()
+            raise
+        self._loop.add_reader(master, self._on_readable)
+
+    def close(self) -> None:
+        """Take the line away; whoever has it open is hung up."""
+        self._transmitter.close()
+        self._buffer.clear()
+        if self._silence is not None:
+            self._silence.cancel()
+        if self._ends is not None:
+            master, slave = self._ends
+            self._ends = None
+            self._loop.remove_reader(master)
+            _unpoint(self._link, os.ttyname(slave))
+            os.close(master)
+            os.close(slave)
+
+    def on_line(self) -> None:
+        """Follow the line's disturbances."""
+        if Kind.LINE_DROPPED in self._stations.line:
+            self.close()
+        elif self._ends is None:
+            try:
+                self.open()
+            except LineUnavailable as error:
+                get_log("simulators.modbus").error("line not restored", why=str(error))
+
+    def _on_readable(self) -> None:
+        """Take what came; a garbled or unfinished request is thrown away once the line is silent."""
+        if self._ends is None:
+            return
+        try:
+            self._buffer += os.read(self._ends[0], _CHUNK)
         except BlockingIOError:
             return
         if self._silence is not None:
             self._silence.cancel()
         with suppress(ValueError):
             while (frame := frames.take_rtu(self._buffer)) is not None:
-                self._send(self._stations.answer_rtu(frame))
+                self._transmitter.heard(len(frame.pdu) + _UNIT_AND_CRC)
+                reply = self._stations.reply_rtu(frame)
+                if reply is not None:
+                    self._transmitter.send(reply)
         if self._buffer:
             self._silence = self._loop.call_later(_SILENCE_S, self._buffer.clear)
 
-    def close(self) -> None:
-        if self._silence is not None:
-            self._silence.cancel()
-
-    def _send(self, data: bytes | None) -> None:
-        if data is not None:
+    def _write(self, data: bytes) -> None:
+        if self._ends is not None:
             with suppress(BlockingIOError):  # nobody reads the line, and its buffer is full
-                os.write(self._master, data)
+                os.write(self._ends[0], data)

@@ -13,6 +13,8 @@ from drivers.catalog import catalog_profile
 from drivers.profile import Profile, Slug, load_profile
 from runtime.config import ConfigError, Problem, Strict, load
 from runtime.durations import Duration
+from simulators.disturbances import BadDisturbance, Transport, is_disturbance, known, parse
+from simulators.machines.api import UnknownFault
 from simulators.machines.registry import make_machine
 
 _HERE = Path(__file__).parent / "scenes"
@@ -41,13 +43,22 @@ class TcpLine(_Line):
 
 
 class RtuLine(_Line):
-    """Devices on one serial line: a pseudo-terminal that `<data>/<link>` points to."""
+    """Devices on one serial line: a pseudo-terminal that `<data>/<link>` points to.
+
+    With `baudrate` frames take the time that they would take on the wire; without it, they take none.
+    """
 
     protocol: Literal["rtu"]
     link: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+    baudrate: int | None = Field(default=None, ge=300, le=4_000_000)
 
 
 Line = Annotated[TcpLine | RtuLine, Field(discriminator="protocol")]
+
+
+def transport_of(line: TcpLine | RtuLine) -> Transport:
+    """Say what carries a line's frames."""
+    return Transport.TCP if isinstance(line, TcpLine) else Transport.SERIAL
 
 
 class Step(Strict):
@@ -175,19 +186,34 @@ def _clashes(scene: Scene) -> Iterator[Problem]:
 
 
 def _impossible(scene: Scene, profiles: Mapping[str, Profile]) -> Iterator[Problem]:
-    names = [device.name for line in scene.lines for device in line.devices]
+    transports = {device.name: transport_of(line) for line in scene.lines for device in line.devices}
     for s, step in enumerate(scene.steps):
-        if step.device not in names:
+        if step.device not in transports:
             message = f"no device {step.device!r}"
-            yield Problem(key=f"steps.{s}.device", message=message, remedy=_closest(step.device, names))
+            yield Problem(key=f"steps.{s}.device", message=message, remedy=_closest(step.device, list(transports)))
             continue
         if step.fault is None and step.do == "fault":
             yield Problem(key=f"steps.{s}.fault", message="missing", remedy="add `fault`")
         if step.fault is not None and step.device in profiles:
-            known = make_machine(profiles[step.device]).faults()
-            if step.fault not in known:
-                message = f"{step.device} has no fault {step.fault!r}"
-                yield Problem(key=f"steps.{s}.fault", message=message, remedy=_closest(step.fault, known))
+            machine = make_machine(profiles[step.device]).faults()
+            yield from _impossible_fault(f"steps.{s}.fault", step.device, step.fault, machine, transports[step.device])
+
+
+def _impossible_fault(
+    key: str, device: str, fault: str, machine: tuple[str, ...], transport: Transport
+) -> Iterator[Problem]:
+    if not is_disturbance(fault):
+        if fault not in machine:
+            remedy = _closest(fault, (*machine, *known(transport)))
+            yield Problem(key=key, message=f"{device} has no fault {fault!r}", remedy=remedy)
+        return
+    try:
+        parse(fault, transport)
+    except UnknownFault as error:
+        remedy = _closest(fault, (*machine, *error.known))
+        yield Problem(key=key, message=f"{device} cannot have {fault!r} on this line", remedy=remedy)
+    except BadDisturbance as error:
+        yield Problem(key=key, message=str(error), remedy="see `linli simulate list`")
 
 
 def _closest(name: str, known: list[str] | tuple[str, ...]) -> str:

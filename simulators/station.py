@@ -1,14 +1,20 @@
 """One simulated device on a line: its machine, its registers, and what it answers to a request."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from random import Random
 
 from drivers.api import Value
 from drivers.profile import Profile
+from simulators import disturbances as disturbing
 from simulators import modbus_frames as frames
-from simulators.machines.api import Machine
+from simulators.disturbances import Disturbances, Part, Transport
+from simulators.machines.api import Machine, UnknownFault
 from simulators.registers import IllegalAddress, IllegalValue, RegisterImage
+from simulators.transmitter import Reply
 from simulators.witness import Witness
+
+Wrap = Callable[[frames.Frame, bytes], bytes]
+"""How a transport puts an answer's PDU into a frame."""
 
 
 class Station:
@@ -21,6 +27,7 @@ class Station:
         self.unit = unit
         self.profile = profile
         self.machine = machine
+        self.disturbances = Disturbances()
         self._witness = witness
         self._random = random
         self._image = RegisterImage(profile)
@@ -32,30 +39,56 @@ class Station:
         self._show()
         self._witness.flush()
 
-    def answer(self, pdu: bytes) -> bytes:
-        """Give the answer PDU to a request PDU; the caller sends it at once."""
-        request = frames.parse(pdu)
-        try:
-            match request:
-                case frames.Read():
-                    return self._read(request)
-                case frames.Write():
-                    return self._write(request)
-                case frames.Malformed():
-                    return frames.exception(request.function, request.code)
-        except IllegalAddress:
-            return frames.exception(request.function, frames.ILLEGAL_ADDRESS)
-        except IllegalValue:
-            return frames.exception(request.function, frames.ILLEGAL_VALUE)
+    def reply(self, frame: frames.Frame, wrap: Wrap) -> Reply | None:
+        """Give what goes out in answer to a request, disturbed as it may be; None when it stays silent."""
+        struck = self.disturbances.draw(self._random)
+        if not disturbing.hears(struck):
+            return None
+        request = frames.parse(frame.pdu)
+        code = disturbing.refusal(struck, frames.addresses(request))
+        words: tuple[int, ...] = ()
+        if code is not None:
+            pdu = frames.exception(request.function, code)
+        else:
+            pdu, words = self._answer(request)
+        sent = disturbing.transmit(struck, wrap(frame, pdu), self._random)
+
+        def note() -> None:
+            if words and isinstance(request, frames.Read):
+                self._witness.answer(
+                    unit=self.unit,
+                    function=request.function,
+                    address=request.address,
+                    words=words,
+                    mark=sent.mark,
+                )
+
+        return Reply(parts=sent.parts, note=note)
+
+    def obey(self, frame: frames.Frame) -> None:
+        """Do what a broadcast asks, without an answer."""
+        if disturbing.hears(self.disturbances.draw(self._random)):
+            self._answer(frames.parse(frame.pdu))
 
     def values(self) -> Mapping[str, Value]:
         """Give what the machine shows now."""
         return self.machine.values()
 
-    def _read(self, request: frames.Read) -> bytes:
-        words = self._image.read(frames.READS[request.function], request.address, request.count)
-        self._witness.answer(unit=self.unit, function=request.function, address=request.address, words=words)
-        return frames.read_answer(request.function, words)
+    def _answer(self, request: frames.Read | frames.Write | frames.Malformed) -> tuple[bytes, tuple[int, ...]]:
+        """Give the answer's PDU, and what it says of the registers when it was a read."""
+        try:
+            match request:
+                case frames.Read():
+                    words = self._image.read(frames.READS[request.function], request.address, request.count)
+                    return frames.read_answer(request.function, words), words
+                case frames.Write():
+                    return self._write(request), ()
+                case frames.Malformed():
+                    return frames.exception(request.function, request.code), ()
+        except IllegalAddress:
+            return frames.exception(request.function, frames.ILLEGAL_ADDRESS), ()
+        except IllegalValue:
+            return frames.exception(request.function, frames.ILLEGAL_VALUE), ()
 
     def _write(self, request: frames.Write) -> bytes:
         meant = self._image.written(frames.WRITES[request.function], request.address, request.words)
@@ -74,30 +107,90 @@ class Station:
 
 
 class Stations:
-    """The devices of one line, by unit id and by name."""
+    """The devices of one line, by unit id and by name; and what is wrong with the line itself (`line`).
 
-    def __init__(self, stations: Iterable[Station]) -> None:
+    `transport` says which disturbances there can be (None: any).
+    """
+
+    def __init__(self, stations: Iterable[Station], *, transport: Transport | None = None) -> None:
         self._by_unit = {station.unit: station for station in stations}
         self.by_name = {station.name: station for station in self._by_unit.values()}
+        self.transport = transport
+        self.line = Disturbances(transport)
+        self._watchers: list[Callable[[], None]] = []
 
     def tick(self, dt_s: float) -> None:
         """Let time pass for every device."""
         for station in self._by_unit.values():
             station.tick(dt_s)
 
-    def answer_tcp(self, frame: frames.Frame) -> bytes:
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called whenever something begins or ends to be wrong with the line."""
+        self._watchers.append(changed)
+
+    def unwatch(self, changed: Callable[[], None]) -> None:
+        """Undo `watch`."""
+        self._watchers.remove(changed)
+
+    def faults(self, name: str) -> tuple[str, ...]:
+        """Name the faults that a device's machine can have."""
+        return self.by_name[name].machine.faults()
+
+    def disturbances(self) -> tuple[str, ...]:
+        """Name the disturbances that there can be on this line."""
+        return tuple(disturbing.known(self.transport))
+
+    def active(self, name: str) -> tuple[str, ...]:
+        """Name what is wrong with a device now: its machine, its answers, its line."""
+        station = self.by_name[name]
+        return (*station.machine.active(), *station.disturbances.active, *self.line.active)
+
+    def fault(self, name: str, fault: str) -> None:
+        """Bring a fault about; UnknownFault, BadDisturbance."""
+        station = self.by_name[name]
+        if not disturbing.is_disturbance(fault):
+            self._check(station, fault)
+            station.machine.fault(fault)
+        elif disturbing.parse(fault, self.transport).kind in disturbing.OF_THE_LINE:
+            self.line.add(fault)
+            self._changed()
+        else:
+            station.disturbances.add(fault)
+
+    def clear(self, name: str, fault: str | None) -> None:
+        """End one fault of a device, or all, those of its line too; UnknownFault."""
+        station = self.by_name[name]
+        if fault is None or not disturbing.is_disturbance(fault):
+            self._check(station, fault)
+            station.machine.clear(fault)
+        if fault is None or disturbing.is_disturbance(fault):
+            station.disturbances.remove(fault)
+            self.line.remove(fault)
+            self._changed()
+
+    def reply_tcp(self, frame: frames.Frame) -> Reply | None:
         """Answer as a gateway does: for a unit that is not there, with exception 11."""
         station = self._by_unit.get(frame.unit)
         if station is None:
-            return frames.tcp(frame, frames.exception(frame.pdu[0], frames.GATEWAY_TARGET_SILENT))
-        return frames.tcp(frame, station.answer(frame.pdu))
+            absent = frames.tcp(frame, frames.exception(frame.pdu[0], frames.GATEWAY_TARGET_SILENT))
+            return Reply(parts=(Part(after_s=0.0, data=absent),), note=lambda: None)
+        return station.reply(frame, frames.tcp)
 
-    def answer_rtu(self, frame: frames.Frame) -> bytes | None:
+    def reply_rtu(self, frame: frames.Frame) -> Reply | None:
         """Answer as a serial line does: a unit that is not there stays silent, and so does everyone on a broadcast."""
         if frame.unit == 0:
             if frame.pdu[0] in frames.WRITES:
                 for every in self._by_unit.values():
-                    every.answer(frame.pdu)
+                    every.obey(frame)
             return None
         station = self._by_unit.get(frame.unit)
-        return None if station is None else frames.rtu(frame, station.answer(frame.pdu))
+        return None if station is None else station.reply(frame, frames.rtu)
+
+    def _check(self, station: Station, fault: str | None) -> None:
+        known = station.machine.faults()
+        if fault is not None and fault not in known:
+            raise UnknownFault(fault, (*known, *self.disturbances()))
+
+    def _changed(self) -> None:
+        for changed in tuple(self._watchers):
+            changed()

@@ -3,7 +3,9 @@
 Three files for each device, one JSON object a line, times in Unix milliseconds with fraction:
 
 - `<device>.answers.jsonl`: {"at", "unit", "function", "address", "words"}: each read that was answered, written before
-  the answer is handed to the transport, so that nothing reaches a master without a line here;
+  the answer is handed to the transport, so that nothing reaches a master without a line here; with {"mark": "broken"}
+  when the frame went out cut short or with a wrong check sum, which is no answer, and {"mark": "doubtful"} when it went
+  out whole but late or with noise beside it, so that a master may have taken it or not;
 - `<device>.changes.jsonl`: {"at", "point", "value"}: each change of a value as the registers hold it; a start writes
   every point once, marked {"start": true};
 - `<device>.writes.jsonl`: {"at", "point", "value", "taken"}: each point that a master wrote.
@@ -21,18 +23,23 @@ from drivers.api import Value
 from drivers.modbus import codec
 from drivers.modbus.blocks import Block
 from drivers.profile import Profile
+from simulators.disturbances import Mark
 from simulators.modbus_frames import READS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """One answered read: `words` are registers (0..65535), or bits (0 or 1) for functions 1 and 2."""
+    """One answered read: `words` are registers (0..65535), or bits (0 or 1) for functions 1 and 2.
+
+    `doubtful` when a master may have taken it or not.
+    """
 
     at_ms: float
     unit: int
     function: int
     address: int
     words: tuple[int, ...]
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +49,7 @@ class AnsweredPoint:
     at_ms: float
     point: str
     value: Value | None
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,10 +85,11 @@ class Witness:
         self._answers, self._changes, self._writes = (_open(file) for file in witness_files(folder, device))
         self._pending: list[str] = []
 
-    def answer(self, *, unit: int, function: int, address: int, words: Sequence[int]) -> None:
-        """Note an answer that is about to be sent."""
+    def answer(self, *, unit: int, function: int, address: int, words: Sequence[int], mark: Mark = Mark.NONE) -> None:
+        """Note an answer that is about to be sent, as it was meant."""
         row = {"at": self._now(), "unit": unit, "function": function, "address": address, "words": list(words)}
-        os.write(self._answers, (json.dumps(row) + "\n").encode())
+        more = {"mark": mark.value} if mark else {}
+        os.write(self._answers, (json.dumps(row | more) + "\n").encode())
 
     def changes(self, changed: Mapping[str, Value | None], *, start: bool = False) -> None:
         """Note new values in the registers."""
@@ -127,18 +136,22 @@ def witness_files(folder: Path, device: str) -> tuple[Path, Path, Path]:
 
 
 def read_answers(file: Path) -> Iterator[Answer]:
-    """Read answers in the order in which they were given; a last line that is still being written is left out.
+    """Read answers in the order in which they were given, without the broken ones, which were none.
 
-    ValueError for a line that no witness wrote. A file that is not there yet has no answers.
+    A last line that is still being written is left out. ValueError for a line that no witness wrote. A file that is
+    not there yet has no answers.
     """
     for row in _rows(file):
-        yield Answer(
-            at_ms=row["at"],
-            unit=row["unit"],
-            function=row["function"],
-            address=row["address"],
-            words=tuple(row["words"]),
-        )
+        mark = row.get("mark", Mark.NONE)
+        if mark != Mark.BROKEN:
+            yield Answer(
+                at_ms=row["at"],
+                unit=row["unit"],
+                function=row["function"],
+                address=row["address"],
+                words=tuple(row["words"]),
+                doubtful=mark == Mark.DOUBTFUL,
+            )
 
 
 def read_changes(file: Path) -> Iterator[Change]:
@@ -176,7 +189,7 @@ def decode_answers(
             point = profile.points[name].modbus
             first = point.address - answer.address
             value = codec.decode(point, answer.words[first : first + point.count]).value
-            yield AnsweredPoint(at_ms=answer.at_ms, point=name, value=value)
+            yield AnsweredPoint(at_ms=answer.at_ms, point=name, value=value, doubtful=answer.doubtful)
 
 
 def _rows(file: Path) -> Iterator[dict[str, Any]]:

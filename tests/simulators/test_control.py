@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from simulators.control import ControlError, answer, ask, hold_line, running, serve_control, socket_file, tell
+from simulators.disturbances import Kind
 from simulators.modbus_server import LineUnavailable
 from simulators.station import Stations
 from tests.support.simulated_line import ELEVATOR, PUMP, stations_of
@@ -30,13 +31,14 @@ async def test_faults_come_and_go(tmp_path: Path) -> None:
 
 
 async def test_status_and_values(tmp_path: Path) -> None:
-    async with controlled(tmp_path):
+    async with controlled(tmp_path) as stations:
         (state,) = await asyncio.to_thread(running, tmp_path)
         assert (state["line"], state["endpoint"]) == ("pump-line", "here")
         assert state["devices"]["pump-2"] == {
             "profile": PUMP,
             "unit": 2,
-            "faults": ["dry-run", "drive-fault", "stuck-sensor"],
+            "faults": list(stations.by_name["pump-2"].machine.faults()),
+            "disturbances": list(Kind),
             "active": [],
         }
         reply = await asyncio.to_thread(tell, tmp_path, "pump-1", "values")

@@ -189,7 +189,7 @@ async def test_the_product_s_own_driver_gets_what_the_witness_says(
             async with ticking(pumps), ticking(lifts):
                 for _ in range(5):
                     for block in blocks:
-                        got += [(point, result.value) for point, result in (await device.read_block(block)).items()]
+                        got += [(point, result.value) for point, result in (await device.read(block.points)).items()]
             await bus.close()
             answers = read_answers(witness_files(tmp_path, name)[0])
             assert [(point.point, point.value) for point in decode_answers(profile, answers, blocks=blocks)] == got
