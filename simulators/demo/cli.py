@@ -31,7 +31,7 @@ def demo(
     from runtime.config import ConfigError
     from runtime.lifecycle import run_process
     from runtime.logs import configure_logs
-    from simulators.demo.layout import Layout
+    from simulators.demo.layout import InUse, Layout
     from simulators.demo.show import Choice, show
     from simulators.demo.stack import DemoFailed
     from simulators.runner import NotReady
@@ -41,7 +41,7 @@ def demo(
     failures: list[BaseException] = []
     try:
         run_process(lambda stop: show(choice, stop), name="demo")
-    except* (ChildFailed, DemoFailed, NotReady, ConfigError, OSError) as group:
+    except* (ChildFailed, DemoFailed, InUse, NotReady, ConfigError, OSError) as group:
         failures = list(group.exceptions)
     for failure in failures:
         print(f"the demonstration cannot go on: {failure}", file=sys.stderr)

@@ -1,7 +1,10 @@
 """Where the demonstration keeps its things, and on which ports its processes listen."""
 
+import fcntl
 import secrets
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,6 +85,27 @@ class Layout:
         return self.data / "notices.jsonl"
 
 
+class InUse(Exception):
+    """Another demonstration runs in this folder."""
+
+
+@contextmanager
+def hold(layout: Layout) -> Iterator[None]:
+    """Be the only demonstration in this folder, before anything in it is touched; the lock ends with the process.
+
+    InUse; OSError when the folder cannot be written.
+    """
+    layout.data.mkdir(parents=True, exist_ok=True)
+    with (layout.data / "demo.lock").open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InUse(
+                f"a demonstration already runs in {layout.data}: end it (Ctrl-C), or use another folder (--data)"
+            ) from error
+        yield
+
+
 def ensure_password(layout: Layout, name: str) -> str:
     """Give the password kept under `name`, made at the first call."""
     layout.secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -93,7 +117,12 @@ def ensure_password(layout: Layout, name: str) -> str:
 
 
 def free_ports(*, random: bool, web: int | None = None) -> Ports:
-    """Choose ports: the usual ones where they are free (or all of the system's choice), and `web` as asked."""
+    """Choose ports: the usual ones where they are free (or all of the system's choice), and `web` exactly as asked.
+
+    OSError when that one is taken.
+    """
+    if web is not None and not _is_free(web):
+        raise OSError(f"port {web} is taken: stop what listens there, or choose another one with --port")
     chosen: dict[str, int] = {}
     for name in Ports.__slots__:
         preferred = 0 if random else int(getattr(PREFERRED, name))
@@ -101,6 +130,16 @@ def free_ports(*, random: bool, web: int | None = None) -> Ports:
             preferred = web
         chosen[name] = _free(preferred, taken=set(chosen.values()))
     return Ports(**chosen)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _free(preferred: int, *, taken: set[int]) -> int:

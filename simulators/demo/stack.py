@@ -18,7 +18,7 @@ from cloud.platform.security import Passwords
 from runtime.children import Child, Children
 from simulators.demo.api import Api
 from simulators.demo.files import write_files
-from simulators.demo.layout import AGENT, COMMUNITY, LOGIN, Layout, Ports, ensure_password
+from simulators.demo.layout import AGENT, COMMUNITY, LOGIN, Layout, Ports, ensure_password, hold
 from simulators.demo.notices import receive_notices
 from simulators.runner import start_lines
 from simulators.scene import load_scene
@@ -65,9 +65,9 @@ def _linli(*words: str) -> list[str]:
 async def running(layout: Layout, ports: Ports, *, tell: Callable[[str], None]) -> AsyncIterator[Stack]:
     """Run everything while the context lasts. `tell` hears what happens, in words for people.
 
-    ChildFailed or DemoFailed when something does not come up.
+    InUse when another demonstration has the folder; ChildFailed or DemoFailed when something does not come up.
     """
-    with receive_notices(layout.notices) as notices_port:
+    with hold(layout), receive_notices(layout.notices) as notices_port:
         write_files(layout, ports, notices_port=notices_port)
         async with Children(logs=layout.logs) as children:
             tell("starting the broker")
