@@ -17,7 +17,7 @@ from cloud.alarms.domain import PointValue, Rule, holds, rules
 from drivers.api import Quality, Value
 from drivers.catalog import catalog_profile
 from drivers.modbus.blocks import poll_plan
-from drivers.profile import Profile
+from drivers.profile import Profile, Range
 from edge.config import load_site
 from runtime.machine import describe_machine
 from runtime.version import VERSION
@@ -147,15 +147,22 @@ def settle(
 
 
 def _answers(folder: Path, device: str, profile: Profile, *, since_ms: int) -> dict[str, list[Answered]]:
-    """Give what a device said when it was polled, by point. "Not available" is no reading."""
+    """Give what a device said when it was polled, by point.
+
+    "Not available" is no reading, and neither is a number outside its point's range: that makes the point BAD.
+    """
     file, _, _ = witness_files(folder, device)
     blocks = [block for group in poll_plan(profile).values() for block in group]
     said: dict[str, list[Answered]] = {}
     recent = (answer for answer in read_answers(file) if answer.at_ms >= since_ms)
     for one in decode_answers(profile, recent, blocks=blocks):
-        if one.value is not None:
+        if one.value is not None and _is_plausible(one.value, profile.points[one.point].range):
             said.setdefault(one.point, []).append(Answered(at_ms=one.at_ms, value=one.value))
     return said
+
+
+def _is_plausible(value: Value, bounds: Range | None) -> bool:
+    return bounds is None or isinstance(value, bool | str) or bounds.low <= value <= bounds.high
 
 
 def _changes(folder: Path, device: str) -> dict[str, list[float]]:

@@ -29,7 +29,7 @@ class GenericMachine:
     def values(self) -> Mapping[str, Value]:
         """Give what every point shows now."""
         if OUT_OF_RANGE in self._faults:
-            return {**self._now, **{name: _beyond(self._gauges[name]) for name in self._widths}}
+            return {**self._now, **{name: beyond(self._gauges[name]) for name in self._widths}}
         return dict(self._now)
 
     def step(self, dt_s: float, random: Random) -> None:
@@ -75,7 +75,7 @@ def _width(gauge: Gauge) -> float:
     return max(_WIDTH * min(span, abs(float(point.sample)) or span), _RESOLUTIONS * point.deadband)
 
 
-def _beyond(gauge: Gauge) -> Value:
+def beyond(gauge: Gauge) -> Value:
     """Give a value that the registers hold and the range forbids; the highest where there is none."""
     point = gauge.point
     wide = Gauge(point.model_copy(update={"range": None}))

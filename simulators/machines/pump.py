@@ -12,7 +12,7 @@ from random import Random
 from drivers.api import Value
 from drivers.profile import Profile
 from simulators.machines.api import Faults, gauges, raw_of
-from simulators.machines.generic import STUCK_SENSOR, GenericMachine
+from simulators.machines.generic import OUT_OF_RANGE, STUCK_SENSOR, GenericMachine, beyond
 
 DRY_RUN = "dry-run"
 DRIVE_FAULT = "drive-fault"
@@ -38,7 +38,7 @@ class PumpMachine:
     def __init__(self, profile: Profile, *, time_scale: float = 1.0) -> None:
         self._gauges = gauges(profile)
         self._time_scale = time_scale
-        self._faults = Faults(DRY_RUN, DRIVE_FAULT, STUCK_SENSOR)
+        self._faults = Faults(DRY_RUN, DRIVE_FAULT, STUCK_SENSOR, OUT_OF_RANGE)
         numbers = {int(name.split("_")[1]) for name in self._gauges if name.startswith("pump_") and name[5:6].isdigit()}
         self._count = max(numbers, default=1)
         self._units()
@@ -301,6 +301,8 @@ class PumpMachine:
                 shakes = name in _NOISY_AT_REST or (running and bool(figure))
                 value = float(figure) + (self._noise.get(name, 0.0) if shakes else 0.0)
             shown[name] = self._gauges[name].fit(value)
+        if OUT_OF_RANGE in self._faults:  # the transmitter's wire is shorted; the controller has a sensor of its own
+            shown |= {name: beyond(self._gauges[name]) for name in _SENSORS if name in shown}
         self._shown = shown
 
 
