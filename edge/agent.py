@@ -92,6 +92,13 @@ class Agent:
         self.figures.polls.labels(bus, result).inc()
         self.figures.poll_seconds.labels(bus).observe(seconds)
 
+    def on_request(self, bus: str, unit: int, seconds: float, result: str) -> None:
+        """Count one request on a bus; `result` is `ok` or the kind of the error."""
+        self.figures.bus_busy.labels(bus).inc(seconds)
+        self.figures.bus_request_seconds.labels(bus).observe(seconds)
+        if result != "ok":
+            self.figures.bus_errors.labels(bus, str(unit), result).inc()
+
     def on_reconnect(self, bus: str, *, success: bool) -> None:
         """Count one attempt to connect a bus."""
         self.figures.bus_connects.labels(bus, "ok" if success else "failed").inc()

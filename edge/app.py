@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 
 from drivers.profile import Profile
 from drivers.registry import open_bus, open_device
@@ -34,7 +35,7 @@ from runtime.version import VERSION
 from wire.edge_node import EdgeNode
 
 _FIGURES_EVERY = timedelta(seconds=1)
-_BUS_BACKOFF_LIMIT = timedelta(seconds=10)
+_BUS_BACKOFF_LIMIT = timedelta(seconds=2.5)  # a line that is restored is read again within 5 s
 
 
 class AgentFailed(Exception):
@@ -92,7 +93,9 @@ async def _run(config: SiteConfig, name: str, settings: AgentSettings, journal: 
         capacity=settings.journal.max_records,
     )
     intake = Intake(journal=journal, on_written=agent.on_written, backoff=Backoff(random=random.random))
-    buses = {bus: open_bus(one, name=bus) for bus, one in settings.buses.items()}
+    buses = {
+        bus: open_bus(one, name=bus, observe=partial(agent.on_request, bus)) for bus, one in settings.buses.items()
+    }
     devices = {
         device: open_device(buses[one.bus], one, profiles[device], name=device)
         for device, one in settings.devices.items()

@@ -1,8 +1,7 @@
 """One task per physical bus: it keeps the connection and polls the devices, whatever any of them does.
 
-A command needs no queue of its own here: the driver takes the bus's lock, which is first come first served, for one
-request at a time, and polling never has more than one request at the lock. So a command waits for the request on the
-wire, and no longer.
+A command needs no queue of its own here: the driver takes a turn on the bus for each request, and commands have their
+turn before polls. So a command waits for the request on the wire, and no longer.
 """
 
 import asyncio
@@ -137,24 +136,25 @@ class BusRunner:
             result = type(error).__name__
             if not _answered(error):
                 self._listener.on_poll(self._name, seconds=self._clock() - started, result=result)
-                self._on_failure(number, error)
+                self._on_failure(number, error, took=self._clock() - started)
                 if not self._bus.connected:
                     # A far end that takes connections and drops them is not to be asked without pause.
                     await asyncio.sleep(self._backoff.next_pause().total_seconds())
                 return
             results = tuple(PointResult(point=point, value=None, reason=str(error)) for point in group.points)
-        self._listener.on_poll(self._name, seconds=self._clock() - started, result=result)
+        now = self._clock()
+        self._listener.on_poll(self._name, seconds=now - started, result=result)
         self._backoff.reset()  # only an answer proves that the connection is good for something
-        if self._schedule.succeeded(number, now=self._clock()):
+        if self._schedule.succeeded(number, now=now, took=now - started):
             self._log.info("the device answers again", device=group.device)
             self._listener.on_up(group.device)
         self._listener.on_read(group.device, results)
 
-    def _on_failure(self, number: int, error: DriverError) -> None:
+    def _on_failure(self, number: int, error: DriverError, *, took: float) -> None:
         device = self._schedule.group(number).device
         if isinstance(error, Unreachable):
             self._problem = str(error)
-        if self._schedule.failed(number, now=self._clock()):
+        if self._schedule.failed(number, now=self._clock(), took=took):
             self._fell_silent(device, str(error))
 
     def _fell_silent(self, device: str, reason: str) -> None:

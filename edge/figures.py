@@ -30,6 +30,15 @@ class Figures:
         self.poll_seconds = Histogram(
             "linli_edge_bus_poll_seconds", "How long a poll took.", ("bus",), registry=self.registry
         )
+        self.bus_busy = counter("bus_busy_seconds", "How long a bus was held by requests: its utilisation.", "bus")
+        self.bus_request_seconds = Histogram(
+            "linli_edge_bus_request_seconds",
+            "How long a request held its bus.",
+            ("bus",),
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 2.5, 5.0),
+            registry=self.registry,
+        )
+        self.bus_errors = counter("bus_errors", "Requests without a good answer.", "bus", "unit", "kind")
         self.bus_connects = counter("bus_connects", "Attempts to connect a bus.", "bus", "result")
         self.devices_down = gauge("devices_down", "Devices that do not answer.")
         self.published = counter("messages_published", "Sparkplug messages by type.", "type")

@@ -10,8 +10,13 @@ RETRY_S = 1.0
 """After a first failure a poll is tried again this soon, however seldom it is due."""
 PROBE_S = 5.0
 """An unreachable device is asked no more often than this."""
-PROBE_SHARE = 5.0
-"""All unreachable devices of a bus together take at most one part in this many of its time."""
+PROBE_LIMIT_S = 60.0
+"""It is asked at least this often, while that takes no more than `MOST_LOST` of the bus."""
+MOST_LOST = 0.2
+"""All unreachable devices of a bus together take at most this part of its time."""
+MOST_MISSED = 0.02
+"""And where others would miss polls by it, at most this part."""
+_REMEMBERED = 0.2  # weight of the latest poll in the average of what a group's polls take
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +50,7 @@ class Schedule:
         self._heap = [(now, turn, turn) for turn in range(len(self._groups))]
         self._turn = len(self._groups)
         self._devices = {group.device: _DeviceState() for group in self._groups}
+        self._takes_s = [0.0] * len(self._groups)
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -69,11 +75,12 @@ class Schedule:
         """Give a group by its number."""
         return self._groups[number]
 
-    def succeeded(self, number: int, *, now: float) -> bool:
-        """Say that a poll was answered; gives whether its device is up again with that."""
+    def succeeded(self, number: int, *, now: float, took: float = 0.0) -> bool:
+        """Say that a poll was answered, in `took` seconds; gives whether its device is up again with that."""
         group = self._groups[number]
         state = self._devices[group.device]
         state.failures = 0
+        self._takes_s[number] += _REMEMBERED * (took - self._takes_s[number])
         # Counted from the deadline, so that the period holds on average; a late one does not try to catch up.
         self._set(number, max(self._due[number] + group.period_s, now))
         if not state.down:
@@ -84,8 +91,11 @@ class Schedule:
                 self._set(other, now)
         return True
 
-    def failed(self, number: int, *, now: float) -> bool:
-        """Say that a poll was not answered; gives whether its device is down from now on."""
+    def failed(self, number: int, *, now: float, took: float | None = None) -> bool:
+        """Say that a poll was not answered, which cost `took` seconds (by default the time-out).
+
+        Gives whether its device is down from now on.
+        """
         group = self._groups[number]
         state = self._devices[group.device]
         became = self._count_failure(state)
@@ -94,7 +104,7 @@ class Schedule:
             for other in self._numbers(group.device):
                 self._set(other, float("inf"))
         if state.down:
-            self._set(number, now + max(PROBE_S, PROBE_SHARE * self._timeout_s * len(self.down)))
+            self._set(number, now + self._probe_pause(self._timeout_s if took is None else took))
         else:
             self._set(number, now + min(group.period_s, RETRY_S))
         return became
@@ -115,6 +125,20 @@ class Schedule:
             state = self._devices[group.device]
             if not state.down or state.probe == number:
                 self._set(number, now)
+
+    def _probe_pause(self, cost_s: float) -> float:
+        """Say when to ask an unreachable device again: soon on an idle bus, seldom where others miss polls by it.
+
+        A poll that comes late by less than its period is made up for; one that comes later is lost.
+        """
+        up = [number for number, group in enumerate(self._groups) if not self._devices[group.device].down]
+        shortest = min((self._groups[number].period_s for number in up), default=float("inf"))
+        wanted = sum(self._takes_s[number] / max(self._groups[number].period_s, 1e-3) for number in up)
+        idle = max(1.0 - wanted, 0.0)
+        down = len(self.down)
+        share = max(MOST_LOST * idle, MOST_MISSED)
+        gentle = max(down * cost_s / share, down * max(cost_s - shortest, 0.0) / MOST_MISSED)
+        return max(PROBE_S, min(PROBE_LIMIT_S, gentle), down * cost_s / MOST_LOST)
 
     @staticmethod
     def _count_failure(state: _DeviceState) -> bool:

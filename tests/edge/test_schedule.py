@@ -1,5 +1,7 @@
 """Deadlines, fairness, and how little a silent device costs its neighbours."""
 
+import pytest
+
 from edge.schedule import FAILURES_UNTIL_DOWN, PROBE_S, PollGroup, Schedule
 
 
@@ -25,10 +27,10 @@ def run(
         asked[device] += 1
         if device in silent:
             now += timeout_s
-            plan.failed(number, now=now)
+            plan.failed(number, now=now, took=timeout_s)
         else:
             now += answer_s
-            plan.succeeded(number, now=now)
+            plan.succeeded(number, now=now, took=answer_s)
 
 
 def test_each_group_keeps_its_period() -> None:
@@ -54,6 +56,34 @@ def test_many_silent_devices_leave_most_of_the_time_to_the_others() -> None:
     plan = schedule(*(group(f"dead{n}", 1.0) for n in range(8)), group("alive", 1.0))
     asked = run(plan, until=600, silent={f"dead{n}" for n in range(8)})
     assert asked["alive"] > 0.75 * 600
+
+
+@pytest.mark.parametrize("period_s", [0.001, 0.5, 1.0, 5.0])
+def test_one_dead_device_of_ten_costs_the_others_at_most_a_twentieth_of_a_minute(period_s: float) -> None:
+    # A line of 9600 baud: 60 ms for an answer; for the dead one 500 ms until the time-out and 100 ms of silence.
+    alive = [group(f"d{n}", period_s) for n in range(9)]
+    without = run(schedule(*alive), until=60, silent=set(), answer_s=0.06)
+    asked = run(
+        schedule(*alive, group("dead", period_s), timeout_s=0.6),
+        until=60,
+        silent={"dead"},
+        answer_s=0.06,
+        timeout_s=0.6,
+    )
+    assert sum(asked[one.device] for one in alive) >= 0.95 * sum(without.values())
+
+
+def test_a_dead_device_is_asked_often_where_that_costs_nobody_a_poll() -> None:
+    plan = schedule(group("dead"), group("alive", 2.0), timeout_s=0.5)
+    asked = run(plan, until=600, silent={"dead"}, timeout_s=0.5)
+    assert asked["dead"] >= 600 / (PROBE_S + 1)
+    assert asked["alive"] >= 299
+
+
+def test_a_dead_device_on_a_full_bus_is_still_asked_every_minute() -> None:
+    plan = schedule(group("dead"), group("alive", 0.001))
+    asked = run(plan, until=600, silent={"dead"}, timeout_s=3.0, answer_s=0.1)
+    assert asked["dead"] >= 10
 
 
 def test_down_is_told_once_and_up_once() -> None:
