@@ -1,0 +1,1 @@
+"""DL/T 645-2007, the serial protocol of Chinese electricity meters."""
