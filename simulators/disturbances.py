@@ -76,7 +76,7 @@ _DEFAULT_S: Mapping[Kind, float] = {Kind.SLOW: 0.3, Kind.LATE: 1.5}
 _BEFORE, _AFTER, _BOTH = "before", "after", "both"
 _AFTERGLOW_S = 0.003  # a transmitter that lets go of the line late
 _MOST_NOISE = 4
-_WRITTEN = re.compile(r"(?P<name>[a-z-]+?)(?:-(?P<code>\d+))?(?::(?P<parameter>[^@]*))?(?:@(?P<share>[\d.]+)%)?")
+_WRITTEN = re.compile(r"(?P<name>[a-z-]+?)(?:-(?P<code>\d+))?(?::(?P<parameter>[^@]*))?(?:@(?P<share>\d+(?:\.\d+)?)%)?")
 _SPAN = re.compile(r"(\d+)(?:-(\d+))?")
 
 
@@ -133,7 +133,7 @@ def parse(text: str, transport: Transport | None = None) -> Disturbance:
     kinds = known(transport)
     if match is None or kind is None or kind not in kinds:
         raise UnknownFault(text, tuple(kinds))
-    share = float(match["share"]) / 100 if match["share"] is not None and match["share"].count(".") < 2 else 1.0  # noqa: PLR2004
+    share = float(match["share"]) / 100 if match["share"] is not None else 1.0
     if not 0 < share <= 1:
         raise BadDisturbance(f"{text!r}: a share is more than 0% and at most 100%, such as `late:1500ms@5%`")
     plain = Disturbance(kind=kind, text=text, share=share)
@@ -223,7 +223,7 @@ def _key(text: str) -> str:
 
 def _kind(match: re.Match[str]) -> Kind | None:
     if match["name"] == "exception":
-        return Kind.EXCEPTION
+        return Kind.EXCEPTION if match["parameter"] is None else None
     names = {kind.value: kind for kind in Kind if kind is not Kind.EXCEPTION}
     return names.get(match["name"]) if match["code"] is None else None
 

@@ -20,10 +20,14 @@ _EQUAL_WITHIN = 1e-9
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answered:
-    """A value that a simulator handed to its line, at a moment of Unix time in milliseconds."""
+    """A value that a simulator handed to its line, at a moment of Unix time in milliseconds.
+
+    `doubtful` when it went out late or with noise beside it, so that the agent may have taken it or not.
+    """
 
     at_ms: float
     value: Value
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,7 +80,8 @@ def compare(
     """Compare one point; both sequences are in order of time.
 
     An answer given within one of the windows of `agent_absent_ms`, about the moment at which the agent was killed, may
-    never have reached its journal, so nobody accepted it: what is not stored of these is counted by itself.
+    never have reached its journal, so nobody accepted it: what is not stored of these is counted by itself, and so is a
+    doubtful answer that is not stored.
 
     An answer given after `in_doubt_after_ms` may have been cut off on the line when the simulator was stopped: it
     counts as made, and is not held to be lost.
@@ -103,7 +108,7 @@ def compare(
             held_back += 1
         elif answer.at_ms > in_doubt_after_ms:
             in_doubt += 1
-        elif any(begin <= answer.at_ms <= end for begin, end in agent_absent_ms):
+        elif answer.doubtful or any(begin <= answer.at_ms <= end for begin, end in agent_absent_ms):
             not_accepted += 1
         else:
             lost.append(answer)

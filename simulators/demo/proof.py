@@ -157,7 +157,7 @@ def _answers(folder: Path, device: str, profile: Profile, *, since_ms: int) -> d
     recent = (answer for answer in read_answers(file) if answer.at_ms >= since_ms)
     for one in decode_answers(profile, recent, blocks=blocks):
         if one.value is not None and _is_plausible(one.value, profile.points[one.point].range):
-            said.setdefault(one.point, []).append(Answered(at_ms=one.at_ms, value=one.value))
+            said.setdefault(one.point, []).append(Answered(at_ms=one.at_ms, value=one.value, doubtful=one.doubtful))
     return said
 
 

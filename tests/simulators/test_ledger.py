@@ -56,6 +56,14 @@ def test_an_answer_cut_off_at_the_end_is_in_doubt_and_not_lost() -> None:
     assert (ledger.lost, ledger.in_doubt) == ((), 1)
 
 
+def test_a_doubtful_answer_may_be_stored_or_not() -> None:
+    said = [Answered(at_ms=1000, value=1.0), Answered(at_ms=2000, value=5.0, doubtful=True)]
+    without = compare(said, stored((1001, 1.0)), deadband=0, in_doubt_after_ms=NEVER)
+    assert (without.lost, without.not_accepted) == ((), 1)
+    taken = compare(said, stored((1001, 1.0), (2001, 5.0)), deadband=0, in_doubt_after_ms=NEVER)
+    assert (taken.lost, taken.invented, taken.not_accepted) == ((), (), 0)
+
+
 def test_latency_counts_from_the_first_change_after_the_previous_read() -> None:
     said = answers((1000, 1.0), (2000, 3.0))
     samples = stored((1001, 1.0), (2001, 3.0))
