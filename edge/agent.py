@@ -92,7 +92,7 @@ class Agent:
         self.figures.polls.labels(bus, result).inc()
         self.figures.poll_seconds.labels(bus).observe(seconds)
 
-    def on_request(self, bus: str, unit: int, seconds: float, result: str) -> None:
+    def on_request(self, bus: str, unit: int | str, seconds: float, result: str) -> None:
         """Count one request on a bus; `result` is `ok` or the kind of the error."""
         self.figures.bus_busy.labels(bus).inc(seconds)
         self.figures.bus_request_seconds.labels(bus).observe(seconds)

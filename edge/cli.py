@@ -42,6 +42,7 @@ def run(
 @app.command("check-config")
 def check_config(file: Annotated[Path, typer.Argument(metavar="FILE", help="the site file (TOML)")]) -> None:
     """Read a site file without connecting to anything; say what is in it, or everything that is wrong with it."""
+    from drivers.registry import place_of
     from edge.config import load_site
     from runtime.config import ConfigError
 
@@ -61,7 +62,7 @@ def check_config(file: Annotated[Path, typer.Argument(metavar="FILE", help="the 
                 if device.bus == bus_name:
                     profile = config.profile_of(device)
                     typer.echo(
-                        f"    {device_name}: {profile.name} {profile.version}, unit {device.unit}, "
+                        f"    {device_name}: {profile.name} {profile.version}, {' '.join(place_of(bus, device))}, "
                         f"{len(profile.points)} points, {len(profile.commands)} commands, {device.place}"
                     )
 

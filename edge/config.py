@@ -13,7 +13,7 @@ from pydantic import Field
 
 from drivers.catalog import catalog_profile, profile_names
 from drivers.profile import AlarmOverride, Identifier, Label, Profile, load_profile
-from drivers.registry import BusSettings, DeviceAddress, device_problem
+from drivers.registry import BusSettings, DeviceAddress, device_problem, place_of
 from runtime.config import ConfigError, Problem, Strict, read_toml, validate
 from runtime.durations import Duration
 from wire.errors import MalformedTopic
@@ -209,15 +209,19 @@ def _check_agent(where: str, name: str, agent: AgentSettings, profiles: Mapping[
             remedy = "one connection is one bus: put the devices of both on one bus"
             yield Problem(key=f"{where}.buses.{bus_name}", message=message, remedy=remedy)
         connections.setdefault(connection, bus_name)
-    units: dict[tuple[str, int], str] = {}
+    places: dict[tuple[str, str], str] = {}
     for device_name, device in agent.devices.items():
         key = f"{where}.devices.{device_name}"
         yield from _check_name(key, device_name)
         yield from _check_device(key, device, agent, profiles)
-        twin = units.setdefault((device.bus, device.unit), device_name)
-        if twin != device_name:
-            message = f"`{twin}` is unit {device.unit} on the bus `{device.bus}` already"
-            yield Problem(key=f"{key}.unit", message=message, remedy="give each device of a bus a unit of its own")
+        if device.bus not in agent.buses:
+            continue  # said with the device
+        kind, place = place_of(agent.buses[device.bus], device)
+        twin = places.setdefault((device.bus, place), device_name)
+        if place and twin != device_name:
+            message = f"`{twin}` is {kind} {place} on the bus `{device.bus}` already"
+            remedy = f"give each device of a bus {'a unit' if kind == 'unit' else 'an address'} of its own"
+            yield Problem(key=f"{key}.{kind}", message=message, remedy=remedy)
 
 
 def _check_device(
@@ -228,7 +232,8 @@ def _check_device(
         message = f"there is no bus `{device.bus}`"
         yield Problem(key=f"{key}.bus", message=message, remedy=_suggest(device.bus, agent.buses))
     elif problem := device_problem(bus, device):
-        yield Problem(key=f"{key}.unit", message=problem, remedy="correct the unit, or the bus")
+        kind, _ = place_of(bus, device)
+        yield Problem(key=f"{key}.{kind}", message=problem, remedy=f"correct the {kind}, or the bus")
     profile = profiles.get(device.profile)
     if profile is None:
         return  # said where the profiles were looked for

@@ -13,6 +13,8 @@ from drivers.serial_line.config import LineSettings
 from drivers.serial_line.link import Link, open_link
 
 Answer = TypeVar("Answer")
+Observer = Callable[[str, float, str], None]
+"""Told of each request: the device's name, how many seconds it held the line, and `ok` or the kind of the error."""
 
 _NOISE_PERIODS = 10  # a line that is not quiet after that many quiet periods is not going to be
 _MOST_BYTES = 4096  # no answer is that long: what goes on longer is noise
@@ -22,9 +24,10 @@ _WAKE_UP = b"\xfe"
 class SerialBus:
     """One line. `exchange` takes no lock: whoever calls it holds `lock`. All errors are DriverError."""
 
-    def __init__(self, settings: LineSettings, *, name: str) -> None:
+    def __init__(self, settings: LineSettings, *, name: str, observe: Observer | None = None) -> None:
         self.settings = settings
         self.name = name
+        self._observe = observe
         self.lock = asyncio.Lock()
         self._link: Link | None = None
         self._buffer = bytearray()
@@ -67,6 +70,26 @@ class SerialBus:
 
         What `take` raises goes to the caller, and settles the line: it was an answer. `expect` is for errors.
         """
+        started = asyncio.get_running_loop().time()
+        result = "ok"
+        try:
+            return await self._exchange(request, take, device, expect)
+        except asyncio.CancelledError:
+            result = "Cancelled"
+            raise
+        except DriverError as error:
+            result = type(error).__name__
+            raise
+        except Exception:
+            result = "Refused"  # by `take`, in its protocol's words
+            raise
+        finally:
+            if self._observe is not None:
+                self._observe(device, asyncio.get_running_loop().time() - started, result)
+
+    async def _exchange(
+        self, request: bytes, take: Callable[[bytearray], Answer | None], device: str, expect: str
+    ) -> Answer:
         if self._link is None:
             raise self._unreachable(device)
         await self._wait_for_silence(device)

@@ -20,6 +20,7 @@ class LineSettings(Strict):
     line must be silent for `quiet` before it is used again. `wake_up` bytes of FEH go before every request.
     """
 
+    protocol: str
     port: str | int
     host: str | None = Field(default=None, min_length=1)
     baudrate: int = Field(default=2400, ge=300, le=4_000_000)

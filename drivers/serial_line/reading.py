@@ -20,7 +20,12 @@ class MeterDevice(ABC):
         self.profile = profile
         self.name = name
 
-    async def read(self, points: Sequence[str]) -> Mapping[str, PointResult]:
+    async def read(
+        self,
+        points: Sequence[str],
+        *,
+        urgent: bool = False,  # noqa: ARG002 - a meter takes no command, so no read-back is ever waited for
+    ) -> Mapping[str, PointResult]:
         """Read points by id; the answer has every one of them.
 
         An identifier that fails gives its points the reason; a meter that is silent is asked nothing more in this
