@@ -1,11 +1,14 @@
 """The one command line of Linli. Each package brings its commands, and loads its parts only when one of them runs."""
 
+import io
+import sys
 from typing import Annotated
 
 import typer
 
 from cloud.cli import app as cloud
 from drivers.cli import app as profile
+from drivers.inspection.cli import app as bus
 from edge.cli import app as edge
 from runtime.cli import bench
 from runtime.version import VERSION
@@ -18,6 +21,7 @@ app.add_typer(edge, name="edge")
 app.add_typer(cloud, name="cloud")
 app.add_typer(simulate, name="simulate")
 app.add_typer(profile, name="profile")
+app.add_typer(bus, name="bus")
 app.command("bench")(bench)
 
 
@@ -37,7 +41,10 @@ def root(
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. A terminal that cannot show a character shows `?` instead."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     app()
 
 

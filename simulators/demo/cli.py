@@ -36,6 +36,9 @@ def demo(
     from simulators.demo.stack import DemoFailed
     from simulators.runner import NotReady
 
+    if report is not None and not report.resolve().parent.is_dir():
+        print(f"the report cannot be written: there is no folder {report.resolve().parent}", file=sys.stderr)
+        raise typer.Exit(1)
     configure_logs(process="demo", level="info" if verbose else "warning")
     choice = Choice(layout=Layout(data=data.resolve()), headless=headless, seconds=seconds, report=report, port=port)
     failures: list[BaseException] = []
