@@ -1,0 +1,1 @@
+"""Looking at a bus from outside: which units answer, what they may be, and what goes over the line."""

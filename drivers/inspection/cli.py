@@ -1,0 +1,180 @@
+"""`linli bus`: find what hangs on a bus, and watch what goes over it. It never writes to a device."""
+
+import contextlib
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from drivers.inspection.links import Link
+    from drivers.inspection.scan import Found
+    from drivers.profile import Profile
+
+app = typer.Typer(no_args_is_help=True, help="Find the units on a bus, and watch what goes over it; never writes.")
+
+_INTERRUPTED = 130
+_TCP = re.compile(r"tcp://(?P<host>\[[^\]]+\]|[^:/]+)(?::(?P<port>\d{1,5}))?/?")
+_FASTEST, _SLOWEST = 4_000_000, 300
+
+
+@app.command()
+def scan(
+    target: Annotated[str, typer.Argument(help="tcp://HOST:PORT, or a serial device such as /dev/ttyS1.")],
+    *,
+    units: Annotated[str, typer.Option("--units", help="Which unit ids to ask, such as 1-247 or 1,3,10-20.")] = "1-247",
+    baud: Annotated[str, typer.Option("--baud", help="Speeds to try on a serial line, in this order.")] = "9600,19200",
+    parity: Annotated[str, typer.Option("--parity", help="Parities to try: N, E, O.")] = "N,E",
+    stopbits: Annotated[int, typer.Option("--stopbits", min=1, max=2, help="Stop bits of a serial line.")] = 1,
+    timeout: Annotated[str, typer.Option("--timeout", help="How long a unit may take to answer.")] = "300ms",
+    profiles: Annotated[
+        list[Path] | None, typer.Option("--profile", help="A profile file to try beside the catalogue's.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all-settings", help="Try all serial settings, also when units were found.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Find the units that answer, and guess what they are. It only reads; Ctrl-C shows what was found so far.
+
+    The bus must be ours meanwhile: stop the agent that polls it.
+    """
+    from drivers.inspection.links import LinkError
+    from drivers.inspection.scan import scan as scan_link
+
+    numbers = _units(units)
+    known = _profiles(profiles or [])
+    show = _progress()
+    found: list[Found] = []
+    tried: list[str] = []
+    garbled = 0
+    complete = True
+    try:
+        for open_link in _links(target, baud, parity, stopbits, _seconds(timeout)):
+            with contextlib.closing(open_link()) as link:
+                tried.append(link.place)
+                try:
+                    for one in scan_link(link, numbers, known, progress=show):
+                        found.append(one)  # one by one, so that Ctrl-C keeps what is here
+                        show("")
+                        if not as_json:
+                            print("\n".join(_rows(one)), flush=True)
+                finally:
+                    garbled += link.garbled
+            if found and not everything:
+                break
+    except KeyboardInterrupt:
+        complete = False
+    except LinkError as error:
+        show("")
+        _fail(str(error))
+    show("")
+    if as_json:
+        rows = [asdict(one) for one in found]
+        print(json.dumps({"tried": tried, "complete": complete, "units": rows, "garbled_bytes": garbled}, indent=2))
+    else:
+        _remarks(tried if not found else [], units, garbled)
+    if not complete:
+        raise typer.Exit(_INTERRUPTED)
+    if not found:
+        raise typer.Exit(1)
+
+
+def _remarks(in_vain: Sequence[str], units: str, garbled: int) -> None:
+    if in_vain:
+        print(f"nobody answers: {', '.join(in_vain)}, units {units}", file=sys.stderr)
+    if garbled:
+        why = "two units with one address, wrong settings, or noise"
+        print(f"{garbled} bytes came that make no answer: {why}", file=sys.stderr)
+
+
+def _rows(one: "Found") -> Iterator[str]:
+    identity = ", ".join(f"{name} {text}" for name, text in one.identity.items())
+    yield f"unit {one.unit:<4} {one.place}{'  ' + identity if identity else ''}"
+    for guess in one.guesses:
+        yield f"  {guess.confidence:4.0%}  {guess.profile:28} {guess.why}"
+    if not one.guesses:
+        yield "        no device type of the catalogue explains it"
+
+
+def _links(target: str, baud: str, parity: str, stopbits: int, timeout_s: float) -> "Iterator[Callable[[], Link]]":
+    from drivers.inspection.links import SerialLink, TcpLink
+
+    if "://" in target:
+        host, port = _address(target)
+        yield lambda: TcpLink(host, port, timeout_s=timeout_s)
+        return
+    for speed in _listed(baud, lambda text: text.isdigit() and _SLOWEST <= int(text) <= _FASTEST, "--baud 9600,19200"):
+        for kind in _listed(parity.upper(), lambda text: text in {"N", "E", "O"}, "--parity N,E,O"):
+            yield lambda speed=int(speed), kind=kind: SerialLink(  # type: ignore[misc]  # mypy cannot infer defaults
+                target, baudrate=speed, parity=kind, stopbits=stopbits, timeout_s=timeout_s
+            )
+
+
+def _address(target: str) -> tuple[str, int]:
+    match = _TCP.fullmatch(target)
+    port = int(match["port"] or 502) if match is not None else 0
+    if match is None or not 1 <= port <= 65535:  # noqa: PLR2004 - TCP
+        _fail(f"{target!r}: write tcp://HOST:PORT, or the path of a serial device")
+    return match["host"].strip("[]"), port
+
+
+def _units(text: str) -> list[int]:
+    spans = [re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip()) for part in text.split(",")]
+    numbers = [n for span in spans if span is not None for n in range(int(span[1]), int(span[2] or span[1]) + 1)]
+    if None in spans or not numbers or max(numbers) > 255:  # noqa: PLR2004 - one byte
+        _fail(f"{text!r}: write units as 1-247 or 1,3,10-20")
+    return list(dict.fromkeys(numbers))
+
+
+def _listed(text: str, fits: Callable[[str], bool], example: str) -> list[str]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(fits(part) for part in parts):
+        _fail(f"{text!r} does not fit: write it as `{example}`")
+    return parts
+
+
+def _seconds(text: str) -> float:
+    from runtime.durations import parse_duration
+
+    try:
+        duration = parse_duration(text)
+    except ValueError as error:
+        _fail(f"--timeout {text}: {error}")
+    if not timedelta(0) < duration <= timedelta(minutes=1):
+        _fail(f"--timeout {text}: more than nothing, and at most a minute")
+    return duration.total_seconds()
+
+
+def _profiles(files: Sequence[Path]) -> "list[Profile]":
+    from drivers.catalog import catalog_profile, profile_names
+    from drivers.profile import load_profile
+    from runtime.config import ConfigError
+
+    try:
+        known = [*map(load_profile, files), *map(catalog_profile, profile_names())]
+    except ConfigError as error:
+        _fail(str(error))
+    return [profile for profile in known if profile.protocol == "modbus"]
+
+
+def _progress() -> Callable[[str], None]:
+    """Give what shows a passing line on a terminal, and nothing elsewhere."""
+    if not sys.stderr.isatty():
+        return lambda _: None
+
+    def show(text: str) -> None:
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+    return show
+
+
+def _fail(text: str) -> NoReturn:
+    print(text, file=sys.stderr)
+    raise typer.Exit(1)
