@@ -10,12 +10,14 @@ from drivers.modbus.bus import EXCEPTIONS, ILLEGAL_ADDRESS, SILENT_TARGET, Modbu
 from drivers.modbus.codec import encode
 from drivers.modbus.decoder import BlockDecoder
 from drivers.modbus.holes import Holes
+from drivers.modbus.mutes import Mutes
 from drivers.profile import ModbusPoint, Profile, Table
 
 __all__ = ["ModbusBus", "ModbusDevice"]
 
 _PLANS = 256  # polls are few; each read-back of a command is one too
 _REFUSED = f"refused: {EXCEPTIONS[ILLEGAL_ADDRESS]} (code {ILLEGAL_ADDRESS})"
+_MUTE = "never answered, though the device answers other requests; it is asked again later"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +41,7 @@ class ModbusDevice:
         self.profile = profile
         self.name = name
         self._plans: dict[tuple[str, ...], _ReadPlan] = {}
+        self._mutes = Mutes()
 
     def blocks(self, points: Sequence[str]) -> tuple[Block, ...]:
         """Plan the read requests for some points; BadRequest for a point that the profile does not have.
@@ -51,27 +54,39 @@ class ModbusDevice:
     async def read(self, points: Sequence[str], *, urgent: bool = False) -> Mapping[str, PointResult]:
         """Read points by id; the answer has every one of them.
 
-        A block that fails gives its points the reason; a device that falls silent is asked nothing more in this round.
+        A block that fails gives its points the reason; a device that falls silent is asked nothing more in this round,
+        and a block that it never answers, while it answers others, is asked only now and then.
         When the device refuses an address in a block (exception 2), it is searched for what is refused, and that is
         remembered and left out. Raises the first error when not a single request was answered.
         """
         planned = self._plan(tuple(points))
         results = dict(planned.refused)
         failure: DriverError | None = None
-        silent: DriverError | None = None
         answered = False
-        for block, decoder in planned.requests:
-            error = silent
-            if error is None:
+        silent: tuple[Block, DriverError] | None = None
+        for block, decoder in self._mutes.order(planned.requests, now=_now()):
+            if silent is None:
                 error = await self._read_into(results, block, decoder, urgent=urgent)
+                if error is None:
+                    answered = True
+                    self._mutes.answered(block)
+                    continue
                 failure = failure or error
-                answered = answered or error is None or not results.keys().isdisjoint(block.points)
-                silent = error if error is not None and _is_silence(error) else None
-            if error is not None:
-                for name in block.points:
-                    results.setdefault(name, self._without(name, error))
+                answered = answered or not results.keys().isdisjoint(block.points)
+                if _is_silence(error):
+                    silent = (block, error)
+            else:
+                error = silent[1]
+            for name in block.points:
+                results.setdefault(name, self._without(name, error))
+        if silent is not None:
+            self._mutes.silent(silent[0], others_answered=answered, now=_now())
         if failure is not None and not answered:
             raise failure
+        if len(results) < len(points):
+            results |= {
+                name: PointResult(point=name, value=None, reason=_MUTE) for name in points if name not in results
+            }
         return results
 
     async def write(self, point: str, value: Value) -> None:
@@ -99,7 +114,7 @@ class ModbusDevice:
     def _plan(self, points: tuple[str, ...]) -> _ReadPlan:
         """Give the plan that fits what is known of the device's holes now."""
         holes = self.bus.holes(self.unit)
-        holes.release(now=asyncio.get_running_loop().time())
+        holes.release(now=_now())
         found = self._plans.get(points)
         if found is not None and found.revision == (holes, holes.revision):
             return found
@@ -157,7 +172,7 @@ class ModbusDevice:
                 block.table,
                 refused=findings.refused,
                 seams=findings.seams,
-                now=asyncio.get_running_loop().time(),
+                now=_now(),
             )
             results |= {name: PointResult(point=name, value=None, reason=_REFUSED) for name in findings.points}
 
@@ -180,6 +195,10 @@ class ModbusDevice:
         if name not in self.profile.points:
             raise BadRequest(device=self.name, why=f"`{name}` is no point of the profile `{self.profile.name}`")
         return self.profile.points[name].modbus
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _is_silence(error: DriverError) -> bool:
