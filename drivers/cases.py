@@ -1,32 +1,46 @@
-"""Cases: raw registers from public documents, with the engineering values that those documents give for them.
+"""Cases: raw registers or frames from public documents, with the engineering values that those documents give for them.
 
 A case proves a profile against the world outside: its numbers come from a manual or a recording, not from us.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from drivers.api import Value
-from drivers.modbus.codec import decode
-from drivers.profile import Identifier, ModbusPoint, Profile, Table
+from drivers.cjt188 import codec as cjt188
+from drivers.dlt645 import codec as dlt645
+from drivers.modbus import codec as modbus
+from drivers.packed import decode as decode_packed
+from drivers.profile import Identifier, ModbusPoint, Point, Profile, Table
 from runtime.config import Strict, load
 
 
 class Case(Strict):
-    """One situation: raw contents by table and zero-based address, and what the points then show.
+    """One situation: what the device says, and what the points then show.
 
-    `absent` names points that the device declares not available. `source` says where the numbers stand.
+    A Modbus device says `registers`: raw contents by table and zero-based address. A meter says `frames`: answers in
+    hexadecimal. `absent` names points that the device declares not available. `source` says where the numbers stand.
     """
 
     name: str = Field(min_length=1)
     source: str = Field(min_length=1)
-    registers: dict[Table, dict[str, int]] = Field(min_length=1)
+    registers: dict[Table, dict[str, int]] = Field(default_factory=dict)
+    frames: tuple[str, ...] = ()
     expected: dict[Identifier, Value] = Field(default_factory=dict)
     absent: tuple[Identifier, ...] = ()
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if bool(self.registers) == bool(self.frames):
+            raise ValueError("a case has either `registers` or `frames`")
+        for frame in self.frames:
+            bytes.fromhex(frame)
+        return self
 
 
 class CaseFile(Strict):
@@ -57,7 +71,7 @@ def load_cases(folder: Path) -> Mapping[Path, CaseFile]:
 
 
 def check_case(profile: Profile, case: Case) -> tuple[Mismatch, ...]:
-    """Decode the case's registers by the profile, and give what differs from the source."""
+    """Decode what the device said by the profile, and give what differs from the source."""
     return tuple(_mismatches(profile, case))
 
 
@@ -67,13 +81,49 @@ def _mismatches(profile: Profile, case: Case) -> Iterator[Mismatch]:
         if name not in profile.points:
             yield Mismatch(case=case.name, point=name, expected=expected, shown=None, reason="no such point")
             continue
-        raw = _raw(profile.points[name].modbus, case.registers)
-        if raw is None:
-            yield Mismatch(case=case.name, point=name, expected=expected, shown=None, reason="registers not given")
-            continue
-        shown = decode(profile.points[name].modbus, raw)
-        if not _same(expected, shown.value):
+        shown = _SHOWN[profile.protocol](profile.points[name], case)
+        if shown is None:
+            missing = "registers not given" if case.registers else "no frame has it"
+            yield Mismatch(case=case.name, point=name, expected=expected, shown=None, reason=missing)
+        elif not _same(expected, shown.value):
             yield Mismatch(case=case.name, point=name, expected=expected, shown=shown.value, reason=shown.reason)
+
+
+class _Shown(Protocol):
+    @property
+    def value(self) -> Value | None: ...
+    @property
+    def reason(self) -> str: ...
+
+
+def _by_modbus(point: Point, case: Case) -> _Shown | None:
+    raw = _raw(point.modbus, case.registers)
+    return None if raw is None else modbus.decode(point.modbus, raw)
+
+
+def _by_dlt645(point: Point, case: Case) -> _Shown | None:
+    for text in case.frames:
+        frame = dlt645.take(bytearray.fromhex(text))
+        said = dlt645.contents(frame) if frame is not None else None
+        if said is not None and said[0] == point.dlt645.identifier:
+            return decode_packed(point.dlt645, said[1])
+    return None
+
+
+def _by_cjt188(point: Point, case: Case) -> _Shown | None:
+    for text in case.frames:
+        frame = cjt188.take(bytearray.fromhex(text))
+        said = cjt188.contents(frame) if frame is not None else None
+        if said is not None and point.cjt188.identifier in said[0]:
+            return cjt188.decode(point.cjt188, said[1])
+    return None
+
+
+_SHOWN: Mapping[str, Callable[[Point, Case], _Shown | None]] = {
+    "modbus": _by_modbus,
+    "dlt645": _by_dlt645,
+    "cjt188": _by_cjt188,
+}
 
 
 def _raw(point: ModbusPoint, registers: Mapping[Table, Mapping[str, int]]) -> list[int] | None:

@@ -121,6 +121,17 @@ def data_of(frame: Frame, *, meter_type: int, address: str, identifier: str, ser
     return frame.data[_PREFIX:]
 
 
+def contents(frame: Frame) -> tuple[frozenset[str], bytes] | None:
+    """Give the data of a good answer to a read request, whoever asked, and its identifier in both orders of its bytes.
+
+    None for any other frame.
+    """
+    if frame.control != READ | ANSWER or len(frame.data) < _PREFIX:
+        return None
+    code = frame.data[:_SERIAL]
+    return frozenset({code.hex().upper(), code[::-1].hex().upper()}), frame.data[_PREFIX:]
+
+
 def decode(point: Cjt188Point, data: bytes) -> Decoded:
     """Give a point's value, in its quantity's own unit, out of the data of its identifier."""
     decoded = decode_packed(point, data)

@@ -105,6 +105,13 @@ def data_of(frame: Frame, *, address: str, identifier: str) -> bytes | None:
     return frame.data[_IDENTIFIER_BYTES:]
 
 
+def contents(frame: Frame) -> tuple[str, bytes] | None:
+    """Give the identifier and the data of a good answer to a read request, whoever asked; None for any other frame."""
+    if frame.control != READ | ANSWER or len(frame.data) < _IDENTIFIER_BYTES:
+        return None
+    return frame.data[_IDENTIFIER_BYTES - 1 :: -1].hex().upper(), frame.data[_IDENTIFIER_BYTES:]
+
+
 def address_of(frame: Frame) -> str | None:
     """Give the address with which `frame` answers an address request; None when it answers something else."""
     if frame.control != READ_ADDRESS | ANSWER or len(frame.data) != len(ANY_ADDRESS) // 2:

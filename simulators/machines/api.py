@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import Protocol
 
+from drivers import packed
 from drivers.api import Value
 from drivers.modbus import codec
 from drivers.profile import Point, Profile, RegisterType
@@ -125,6 +126,9 @@ def raw_of(point: Point, *words: str) -> int | None:
 
 
 def _holds(point: Point) -> tuple[float, float]:
+    meter = point.dlt645_table or point.cjt188_table
+    if meter is not None:
+        return packed.limits(meter)
     modbus = point.modbus
     if modbus.type in {RegisterType.BOOL, RegisterType.STRING}:
         return 0.0, 1.0

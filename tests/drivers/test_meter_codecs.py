@@ -120,7 +120,7 @@ def test_a_heat_meter_shows_temperatures_and_hours() -> None:
     shown = {
         "energy": Cjt188Point(format="XXXXXX.XX", offset=5, quantity=Quantity.ENERGY),
         "power": Cjt188Point(format="XXXXXX.XX", offset=10, quantity=Quantity.POWER),
-        "flow": Cjt188Point(format="XXXX.XXXX", offset=15, quantity=Quantity.FLOW),
+        "flow": Cjt188Point(format="XXXXXX.XX", offset=15, quantity=Quantity.FLOW),
         "volume": Cjt188Point(format="XXXXXX.XX", offset=20, quantity=Quantity.VOLUME),
         "supply": Cjt188Point(format="XXXX.XX", offset=25),
         "return": Cjt188Point(format="XXXX.XX", offset=28),

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.catalog import catalog_profile, profile_names
-from drivers.modbus import codec
 from drivers.profile import Profile
 from runtime.config import validate
 from simulators.machines.api import Machine, UnknownFault
@@ -15,6 +14,7 @@ from simulators.machines.generic import OUT_OF_RANGE, GenericMachine
 from simulators.machines.pump import PumpMachine
 from simulators.machines.registry import MACHINES, make_machine
 from tests.support.simulated_line import ELEVATOR, PUMP
+from tests.support.stored import shown
 
 SEEDS = range(12)
 
@@ -34,11 +34,11 @@ def within(profile: Profile, machine: Machine) -> None:
     assert set(values) == set(profile.points)
     for name, value in values.items():
         point = profile.points[name]
-        shown = codec.decode(point.modbus, codec.encode(point.modbus, value)).value
-        assert shown is not None, name
-        assert type(shown) is point.modbus.value_type, name
+        held = shown(point, value)
+        assert held is not None, name
+        assert type(held) is point.value_type, name
         if point.range is not None and OUT_OF_RANGE not in machine.active():
-            assert point.range.low <= float(shown) <= point.range.high, name
+            assert point.range.low <= float(held) <= point.range.high, name
 
 
 @pytest.mark.parametrize("name", profile_names())

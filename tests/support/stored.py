@@ -1,0 +1,19 @@
+"""A value put where a point lies, and read back: what a device of any protocol would show of it."""
+
+from drivers import packed
+from drivers.api import Value
+from drivers.cjt188 import codec as cjt188
+from drivers.modbus import codec as modbus
+from drivers.profile import Point
+
+
+def shown(point: Point, value: Value) -> Value | None:
+    """Put a value into the point's registers or bytes, and read it back."""
+    if point.modbus_table is not None:
+        return modbus.decode(point.modbus, modbus.encode(point.modbus, value)).value
+    data = bytearray()
+    if point.cjt188_table is not None:
+        cjt188.encode(point.cjt188, value, data)
+        return cjt188.decode(point.cjt188, bytes(data)).value
+    packed.encode(point.dlt645, value, data)
+    return packed.decode(point.dlt645, bytes(data)).value
