@@ -32,6 +32,7 @@ class PollGroup:
 class _DeviceState:
     failures: int = 0
     down: bool = False
+    silent: bool = False  # down by itself, and not with its bus
     probe: int = -1  # the only group that is polled while the device is down
 
 
@@ -79,7 +80,7 @@ class Schedule:
         """Say that a poll was answered, in `took` seconds; gives whether its device is up again with that."""
         group = self._groups[number]
         state = self._devices[group.device]
-        state.failures = 0
+        state.failures, state.silent = 0, False
         self._takes_s[number] += _REMEMBERED * (took - self._takes_s[number])
         # Counted from the deadline, so that the period holds on average; a late one does not try to catch up.
         self._set(number, max(self._due[number] + group.period_s, now))
@@ -100,7 +101,7 @@ class Schedule:
         state = self._devices[group.device]
         became = self._count_failure(state)
         if became:
-            state.probe = number
+            state.probe, state.silent = number, True
             for other in self._numbers(group.device):
                 self._set(other, float("inf"))
         if state.down:
@@ -120,11 +121,19 @@ class Schedule:
         return became
 
     def reconnected(self, *, now: float) -> None:
-        """Say that the bus stands again: every device gets its chance at once, a silent one by its probe."""
+        """Say that the bus stands again: every device gets its chance at once.
+
+        Those that had been silent by themselves come after the others, and not all in a row.
+        """
+        later = now
         for number, group in enumerate(self._groups):
             state = self._devices[group.device]
-            if not state.down or state.probe == number:
+            if not state.down or (state.probe == number and not state.silent):
                 self._set(number, now)
+        for state in self._devices.values():
+            if state.down and state.silent:
+                self._set(state.probe, later)
+                later += PROBE_S
 
     def _probe_pause(self, cost_s: float) -> float:
         """Say when to ask an unreachable device again: soon on an idle bus, seldom where others miss polls by it.

@@ -126,5 +126,25 @@ def test_a_bus_that_cannot_be_connected_takes_its_devices_down_and_gives_them_ba
     assert plan.succeeded(number, now=10.0)
 
 
+def test_after_a_reconnection_those_that_were_silent_before_come_last() -> None:
+    plan = schedule(group("dead1"), group("dead2"), group("alive1"), group("alive2"))
+    for number in (0, 1):
+        for second in range(FAILURES_UNTIL_DOWN):
+            plan.failed(number, now=float(second))
+    for second in range(FAILURES_UNTIL_DOWN):
+        plan.disconnected(now=10.0 + second)
+    plan.reconnected(now=20.0)
+    order = []
+    for _ in range(3):
+        due, number = plan.next()
+        assert due <= 20.0
+        order.append(plan.group(number).device)
+        if order[-1].startswith("alive"):
+            plan.succeeded(number, now=20.0)
+        else:
+            plan.failed(number, now=21.0)
+    assert order == ["alive1", "alive2", "dead1"]
+
+
 def test_a_bus_without_devices_has_nothing_to_do() -> None:
     assert schedule().next() == (float("inf"), -1)
