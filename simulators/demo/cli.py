@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 _SHORTEST_S = 30
+_INTERRUPTED = 130  # what a shell says of a command that Ctrl-C ended
 
 
 def demo(
@@ -48,5 +49,10 @@ def demo(
         failures = list(group.exceptions)
     for failure in failures:
         print(f"the demonstration cannot go on: {failure}", file=sys.stderr)
+    if not failures and not choice.complete:
+        print("stopped before the end; nothing is left running", file=sys.stderr)
+        raise typer.Exit(_INTERRUPTED)
     if failures or not choice.success:
         raise typer.Exit(1)
+    if not headless:
+        print("everything has ended; the next start goes on with the old data", file=sys.stderr)

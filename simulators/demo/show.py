@@ -27,7 +27,10 @@ _STEPS = (  # seconds after the births, device, what, fault
 
 @dataclass(kw_only=True, slots=True)
 class Choice:
-    """What the person who started the demonstration asked for; `success` is for the exit status."""
+    """What the person who started the demonstration asked for, and how it went.
+
+    `complete`: it ran as far as it was meant to; `success`: and everything that was expected was seen.
+    """
 
     layout: Layout
     headless: bool
@@ -35,6 +38,7 @@ class Choice:
     report: Path | None
     port: int | None
     success: bool = False
+    complete: bool = False
 
 
 async def show(choice: Choice, stop: asyncio.Event) -> None:
@@ -47,7 +51,7 @@ async def show(choice: Choice, stop: asyncio.Event) -> None:
         if choice.headless:
             await _judge(choice, stack, api, devices, since_ms=since_ms)
         else:
-            choice.success = True  # Ctrl-C is how it ends
+            choice.complete = choice.success = True  # Ctrl-C is how it ends
             _welcome(stack)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(stack.children.watch(), name="demo:watch")
@@ -94,7 +98,7 @@ async def _judge(choice: Choice, stack: Stack, api: Api, devices: dict[str, int]
         _tell(f"the report is {choice.report}")
     else:
         sys.stdout.write(text + "\n")
-    choice.success = all_seen(report["expected"])
+    choice.complete, choice.success = True, all_seen(report["expected"])
 
 
 def _welcome(stack: Stack) -> None:
