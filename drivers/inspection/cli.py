@@ -1,18 +1,20 @@
 """`linli bus`: find what hangs on a bus, and watch what goes over it. It never writes to a device."""
 
+import asyncio
 import contextlib
 import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
+    from drivers.inspection.dialogue import Event
     from drivers.inspection.links import Link
     from drivers.inspection.scan import Found
     from drivers.profile import Profile
@@ -84,6 +86,93 @@ def scan(
         raise typer.Exit(_INTERRUPTED)
     if not found:
         raise typer.Exit(1)
+
+
+@app.command()
+def monitor(
+    port: Annotated[str | None, typer.Argument(help="A serial device that listens on the line.")] = None,
+    *,
+    listen: Annotated[
+        str | None, typer.Option("--listen", help="HOST:PORT at which masters are taken, for Modbus TCP.")
+    ] = None,
+    to: Annotated[str | None, typer.Option("--to", help="HOST:PORT of the device or gateway behind.")] = None,
+    baud: Annotated[int, typer.Option("--baud", min=_SLOWEST, max=_FASTEST, help="The line's speed.")] = 9600,
+    parity: Annotated[str, typer.Option("--parity", help="The line's parity: N, E or O.")] = "N",
+    stopbits: Annotated[int, typer.Option("--stopbits", min=1, max=2, help="The line's stop bits.")] = 1,
+    profiles: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--profile", help="Name points by this device type (a name, or a file), for the --unit given with it."
+        ),
+    ] = None,
+    units: Annotated[
+        list[int] | None, typer.Option("--unit", help="Whose points --profile names; without it, every unit's.")
+    ] = None,
+) -> None:
+    """Show the frames on a bus, decoded, until Ctrl-C.
+
+    For TCP as a proxy: let the master connect to --listen. For a line by an adapter of its own that only listens.
+    """
+    from drivers.inspection.links import LinkError
+    from drivers.inspection.monitor import watch_serial, watch_tcp
+    from drivers.inspection.rendering import line
+
+    names = _names(profiles or [], units or [])
+    colour = sys.stdout.isatty()
+    zone = datetime.now().astimezone().tzinfo or UTC
+
+    def emit(event: "Event") -> None:
+        print(line(event, colour=colour, zone=zone), flush=True)
+
+    try:
+        if port is not None and listen is None and to is None:
+            (kind,) = _listed(parity.upper(), lambda text: text in {"N", "E", "O"}, "--parity N")
+            print(f"listening on {port}", file=sys.stderr)
+            watch_serial(
+                port, baudrate=baud, parity=kind, stopbits=stopbits, names=names, emit=emit, stop=lambda: False
+            )
+        elif port is None and listen is not None and to is not None:
+            place, target = _place(listen, "--listen"), _place(to, "--to")
+
+            def ready(at: tuple[str, int]) -> None:
+                print(f"listening on {at[0]}:{at[1]}, passing on to {to}", file=sys.stderr, flush=True)
+
+            asyncio.run(watch_tcp(place, target, names=names, emit=emit, ready=ready))
+        else:
+            _fail("give a serial device, or --listen HOST:PORT and --to HOST:PORT")
+    except KeyboardInterrupt:
+        return
+    except LinkError as error:
+        _fail(str(error))
+
+
+def _names(profiles: Sequence[str], units: Sequence[int]) -> "dict[int | None, Profile]":
+    from drivers.catalog import catalog_profile
+    from drivers.profile import load_profile
+    from runtime.config import ConfigError
+
+    if units and len(units) != len(profiles):
+        _fail("give one --unit for each --profile, or no --unit and one --profile for all")
+    if not units and len(profiles) > 1:
+        _fail("give --unit with each of several --profile")
+    names: dict[int | None, Profile] = {}
+    whose: list[int | None] = [*units] or [None]
+    for unit, name in zip(whose, profiles, strict=False):
+        try:
+            profile = load_profile(Path(name)) if name.endswith(".toml") else catalog_profile(name)
+        except ConfigError as error:
+            _fail(str(error))
+        if profile.protocol != "modbus":
+            _fail(f"{name} speaks {profile.protocol}: this shows Modbus alone")
+        names[unit] = profile
+    return names
+
+
+def _place(text: str, option: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - TCP
+        _fail(f"{option} {text}: write HOST:PORT, such as 127.0.0.1:1502")
+    return host.strip("[]"), int(port)
 
 
 def _remarks(in_vain: Sequence[str], units: str, garbled: int) -> None:

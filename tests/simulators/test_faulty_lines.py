@@ -13,7 +13,6 @@ from drivers.api import DriverError, Garbled, Refused, TimedOut, Unreachable
 from drivers.modbus.bus import ModbusBus
 from drivers.modbus.config import ModbusRtuSettings, ModbusSettings, ModbusTcpSettings
 from drivers.profile import Table
-from drivers.registry import open_bus
 from simulators.disturbances import Transport
 from simulators.modbus_server import serve_rtu, serve_tcp
 from simulators.station import Stations
@@ -31,7 +30,7 @@ class World:
         self.settings = settings
         self.folder = folder
         self.table, self.addresses = ADDRESSES[profile]
-        self.bus: ModbusBus = open_bus(settings, name="bus")
+        self.bus = ModbusBus(settings, name="bus")
 
     async def read(self, address: int, unit: int = 1) -> int:
         (word,) = await self.bus.read_raw(unit=unit, table=self.table, address=address, count=1, device=f"unit-{unit}")
@@ -258,7 +257,7 @@ async def test_a_paced_line_carries_a_long_answer_whole(tmp_path: Path) -> None:
     with stations_of(tmp_path, unit_1=(PUMP, 1)) as stations:
         async with serve_rtu(stations, link=tmp_path / "line", baudrate=19200):
             settings = ModbusRtuSettings(protocol="modbus-rtu", port=str(tmp_path / "line"), baudrate=19200)
-            bus = open_bus(settings)
+            bus = ModbusBus(settings, name="bus")
             await bus.connect()
             words = await bus.read_raw(unit=1, table=Table.INPUT, address=404, count=23, device="pump")
             await bus.close()
