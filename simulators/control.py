@@ -17,10 +17,10 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from runtime.config import Strict
+from simulators.devices import Devices
 from simulators.disturbances import BadDisturbance
 from simulators.machines.api import UnknownFault
 from simulators.modbus_server import LineUnavailable
-from simulators.station import Stations
 
 _LONGEST_PATH = 107  # bytes of a Unix socket's path, without the final zero
 _PATIENCE_S = 3.0
@@ -61,7 +61,7 @@ def hold_line(data: Path, line: str) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def serve_control(stations: Stations, *, data: Path, line: str, endpoint: str) -> AsyncIterator[None]:
+async def serve_control(stations: Devices[Any], *, data: Path, line: str, endpoint: str) -> AsyncIterator[None]:
     """Listen on the line's socket, for whoever holds the line; a file that a dead process left is replaced.
 
     LineUnavailable when it cannot be made.
@@ -90,7 +90,7 @@ async def serve_control(stations: Stations, *, data: Path, line: str, endpoint: 
         _remove(file)
 
 
-def answer(stations: Stations, row: bytes, *, line: str, endpoint: str) -> dict[str, Any]:
+def answer(stations: Devices[Any], row: bytes, *, line: str, endpoint: str) -> dict[str, Any]:
     """Do what a request asks."""
     try:
         request = Request.model_validate_json(row)
@@ -153,7 +153,7 @@ def tell(data: Path, device: str, do: str, fault: str | None = None) -> dict[str
     raise ControlError(f"no device {device!r} runs; there are: {known}")
 
 
-def _describe(stations: Stations) -> dict[str, Any]:
+def _describe(stations: Devices[Any]) -> dict[str, Any]:
     return {
         station.name: {
             "profile": station.profile.name,

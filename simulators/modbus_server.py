@@ -64,7 +64,7 @@ async def serve_rtu(stations: Stations, *, link: Path, baudrate: int | None = No
         line.close()
 
 
-def _point(link: Path, target: str) -> None:
+def point_link(link: Path, target: str) -> None:
     """Make or turn a link in one step, so that nobody ever finds it missing."""
     if link.exists() and not link.is_symlink():
         raise LineUnavailable(f"{link} is not a link; move it away, or change the scene's `link`")
@@ -79,7 +79,7 @@ def _point(link: Path, target: str) -> None:
         raise LineUnavailable(f"{link} cannot be made: {error.strerror or error}") from error
 
 
-def _unpoint(link: Path, target: str) -> None:
+def unpoint_link(link: Path, target: str) -> None:
     """Take the link away, unless another simulator has turned it to its own line."""
     with suppress(OSError):
         if str(link.readlink()) == target:
@@ -222,7 +222,7 @@ class _RtuLine:
         try:
             tty.setraw(slave)
             os.set_blocking(master, False)
-            _point(self._link, os.ttyname(slave))
+            point_link(self._link, os.ttyname(slave))
         except LineUnavailable:
             self.close()
             raise
@@ -238,7 +238,7 @@ class _RtuLine:
             master, slave = self._ends
             self._ends = None
             self._loop.remove_reader(master)
-            _unpoint(self._link, os.ttyname(slave))
+            unpoint_link(self._link, os.ttyname(slave))
             os.close(master)
             os.close(slave)
 

@@ -7,8 +7,9 @@ from drivers.api import Value
 from drivers.profile import Profile
 from simulators import disturbances as disturbing
 from simulators import modbus_frames as frames
+from simulators.devices import Devices
 from simulators.disturbances import Disturbances, Part, Transport
-from simulators.machines.api import Machine, UnknownFault
+from simulators.machines.api import Machine
 from simulators.registers import IllegalAddress, IllegalValue, RegisterImage
 from simulators.transmitter import Reply
 from simulators.witness import Witness
@@ -106,67 +107,12 @@ class Station:
         self._witness.changes(self._image.show(self.machine.values()))
 
 
-class Stations:
-    """The devices of one line, by unit id and by name; and what is wrong with the line itself (`line`).
-
-    `transport` says which disturbances there can be (None: any).
-    """
+class Stations(Devices[Station]):
+    """The Modbus devices of one line, by unit id and by name."""
 
     def __init__(self, stations: Iterable[Station], *, transport: Transport | None = None) -> None:
-        self._by_unit = {station.unit: station for station in stations}
-        self.by_name = {station.name: station for station in self._by_unit.values()}
-        self.transport = transport
-        self.line = Disturbances(transport)
-        self._watchers: list[Callable[[], None]] = []
-
-    def tick(self, dt_s: float) -> None:
-        """Let time pass for every device."""
-        for station in self._by_unit.values():
-            station.tick(dt_s)
-
-    def watch(self, changed: Callable[[], None]) -> None:
-        """Have `changed` called whenever something begins or ends to be wrong with the line."""
-        self._watchers.append(changed)
-
-    def unwatch(self, changed: Callable[[], None]) -> None:
-        """Undo `watch`."""
-        self._watchers.remove(changed)
-
-    def faults(self, name: str) -> tuple[str, ...]:
-        """Name the faults that a device's machine can have."""
-        return self.by_name[name].machine.faults()
-
-    def disturbances(self) -> tuple[str, ...]:
-        """Name the disturbances that there can be on this line."""
-        return tuple(disturbing.known(self.transport))
-
-    def active(self, name: str) -> tuple[str, ...]:
-        """Name what is wrong with a device now: its machine, its answers, its line."""
-        station = self.by_name[name]
-        return (*station.machine.active(), *station.disturbances.active, *self.line.active)
-
-    def fault(self, name: str, fault: str) -> None:
-        """Bring a fault about; UnknownFault, BadDisturbance."""
-        station = self.by_name[name]
-        if not disturbing.is_disturbance(fault):
-            self._check(station, fault)
-            station.machine.fault(fault)
-        elif disturbing.parse(fault, self.transport).kind in disturbing.OF_THE_LINE:
-            self.line.add(fault)
-            self._changed()
-        else:
-            station.disturbances.add(fault)
-
-    def clear(self, name: str, fault: str | None) -> None:
-        """End one fault of a device, or all, those of its line too; UnknownFault."""
-        station = self.by_name[name]
-        if fault is None or not disturbing.is_disturbance(fault):
-            self._check(station, fault)
-            station.machine.clear(fault)
-        if fault is None or disturbing.is_disturbance(fault):
-            station.disturbances.remove(fault)
-            self.line.remove(fault)
-            self._changed()
+        super().__init__(stations, transport=transport)
+        self._by_unit = {station.unit: station for station in self.by_name.values()}
 
     def reply_tcp(self, frame: frames.Frame) -> Reply | None:
         """Answer as a gateway does: for a unit that is not there, with exception 11."""
@@ -185,12 +131,3 @@ class Stations:
             return None
         station = self._by_unit.get(frame.unit)
         return None if station is None else station.reply(frame, frames.rtu)
-
-    def _check(self, station: Station, fault: str | None) -> None:
-        known = station.machine.faults()
-        if fault is not None and fault not in known:
-            raise UnknownFault(fault, (*known, *self.disturbances()))
-
-    def _changed(self) -> None:
-        for changed in tuple(self._watchers):
-            changed()

@@ -5,7 +5,8 @@ Three files for each device, one JSON object a line, times in Unix milliseconds 
 - `<device>.answers.jsonl`: {"at", "unit", "function", "address", "words"}: each read that was answered, written before
   the answer is handed to the transport, so that nothing reaches a master without a line here; with {"mark": "broken"}
   when the frame went out cut short or with a wrong check sum, which is no answer, and {"mark": "doubtful"} when it went
-  out whole but late or with noise beside it, so that a master may have taken it or not;
+  out whole but late or with noise beside it, so that a master may have taken it or not; a meter, having no registers,
+  writes {"at", "points": {point: value}} instead;
 - `<device>.changes.jsonl`: {"at", "point", "value"}: each change of a value as the registers hold it; a start writes
   every point once, marked {"start": true};
 - `<device>.writes.jsonl`: {"at", "point", "value", "taken"}: each point that a master wrote.
@@ -91,6 +92,11 @@ class Witness:
         more = {"mark": mark.value} if mark else {}
         os.write(self._answers, (json.dumps(row | more) + "\n").encode())
 
+    def answer_points(self, points: Mapping[str, Value | None], *, mark: Mark = Mark.NONE) -> None:
+        """Note an answer of a protocol without registers, as it was meant: the points that it spoke of."""
+        row = {"at": self._now(), "points": dict(points)} | ({"mark": mark.value} if mark else {})
+        os.write(self._answers, (json.dumps(row, ensure_ascii=False) + "\n").encode())
+
     def changes(self, changed: Mapping[str, Value | None], *, start: bool = False) -> None:
         """Note new values in the registers."""
         now = self._now()
@@ -152,6 +158,15 @@ def read_answers(file: Path) -> Iterator[Answer]:
                 words=tuple(row["words"]),
                 doubtful=mark == Mark.DOUBTFUL,
             )
+
+
+def read_answered_points(file: Path) -> Iterator[AnsweredPoint]:
+    """Read what a device without registers said of its points, as `read_answers` does; broken answers said nothing."""
+    for row in _rows(file):
+        if row.get("mark") != Mark.BROKEN.value:
+            for point, value in row["points"].items():
+                doubtful = row.get("mark") == Mark.DOUBTFUL.value
+                yield AnsweredPoint(at_ms=row["at"], point=point, value=value, doubtful=doubtful)
 
 
 def read_changes(file: Path) -> Iterator[Change]:

@@ -6,11 +6,15 @@ from drivers.profile import Profile
 from simulators.machines.api import Machine
 from simulators.machines.elevator import ElevatorMachine
 from simulators.machines.generic import GenericMachine
+from simulators.machines.meter import ElectricityMachine, FlowMachine
 from simulators.machines.pump import PumpMachine
 
 MACHINES: Mapping[str, Callable[[Profile, float], Machine]] = {
     "pump": lambda profile, time_scale: PumpMachine(profile, time_scale=time_scale),
     "elevator": lambda profile, time_scale: ElevatorMachine(profile, time_scale=time_scale),
+    "electricity-meter": lambda profile, time_scale: ElectricityMachine(profile, time_scale=time_scale),
+    "water-meter": lambda profile, time_scale: FlowMachine(profile, time_scale=time_scale),
+    "heat-meter": lambda profile, time_scale: FlowMachine(profile, time_scale=time_scale),
 }
 """A profile's `kind` to its machine; every other kind is a GenericMachine."""
 

@@ -1,0 +1,195 @@
+"""Lines of simulated meters on real transports: a TCP port as a serial server has it, and a pseudo-terminal."""
+
+import asyncio
+import os
+import pty
+import tty
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from runtime.logs import get_log
+from simulators.disturbances import Kind
+from simulators.meters import SPEECHES, MeterStations
+from simulators.modbus_server import LineUnavailable, point_link, unpoint_link
+from simulators.transmitter import Transmitter
+
+_SILENCE_S = 0.1  # what is left of a request after such a pause is noise
+_CHUNK = 4096
+_BITS = 11  # of a character on the wire: start, eight, parity, stop
+
+
+@asynccontextmanager
+async def serve_meters_tcp(stations: MeterStations, protocol: str, *, host: str, port: int) -> AsyncIterator[int]:
+    """Serve on a TCP port; gives the port that is really used (for `port=0`). LineUnavailable when it is taken."""
+    connections: set[_Connection] = set()
+    loop = asyncio.get_running_loop()
+    try:
+        server = await loop.create_server(lambda: _Connection(stations, protocol, connections), host, port)
+    except OSError as error:
+        remedy = "stop what uses it, or change the scene's `port`"
+        why = f"cannot listen on {host}:{port}: {error.strerror or error}; {remedy}"
+        raise LineUnavailable(why) from error
+
+    def on_line() -> None:
+        for connection in tuple(connections):
+            if Kind.LINE_DROPPED in stations.line:
+                connection.close()
+            elif Kind.HALF_OPEN in stations.line:
+                connection.forget()
+
+    stations.watch(on_line)
+    try:
+        yield int(server.sockets[0].getsockname()[1])
+    finally:
+        stations.unwatch(on_line)
+        server.close()
+        for connection in tuple(connections):
+            connection.close()
+        await server.wait_closed()
+
+
+@asynccontextmanager
+async def serve_meters_pty(
+    stations: MeterStations, protocol: str, *, link: Path, baudrate: int | None = None
+) -> AsyncIterator[Path]:
+    """Serve on a new pseudo-terminal, which `link` points to while the context lasts; masters may come and go.
+
+    With `baudrate` requests and answers take the time that a wire (8E1) would take. LineUnavailable when `link` is
+    something else than a link, or cannot be made.
+    """
+    line = _Pty(stations, protocol, link, byte_s=_BITS / baudrate if baudrate else 0.0)
+    line.open()
+    stations.watch(line.on_line)
+    try:
+        yield link
+    finally:
+        stations.unwatch(line.on_line)
+        line.close()
+
+
+class _Ear:
+    """Takes requests out of bytes, and has them answered."""
+
+    def __init__(self, stations: MeterStations, protocol: str, transmitter: Transmitter) -> None:
+        self._stations = stations
+        self._speech = SPEECHES[protocol]
+        self._transmitter = transmitter
+        self._buffer = bytearray()
+        self._silence: asyncio.TimerHandle | None = None
+
+    def hear(self, data: bytes) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+        self._buffer += data
+        before = len(self._buffer)
+        while (replies := self._speech.hear(self._buffer, self._stations.by_name.values())) is not None:
+            self._transmitter.heard(before - len(self._buffer))
+            before = len(self._buffer)
+            for reply in replies:
+                self._transmitter.send(reply)
+        if self._buffer:
+            self._silence = asyncio.get_running_loop().call_later(_SILENCE_S, self._buffer.clear)
+
+    def close(self) -> None:
+        self._buffer.clear()
+        self._transmitter.close()
+        if self._silence is not None:
+            self._silence.cancel()
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, stations: MeterStations, protocol: str, connections: "set[_Connection]") -> None:
+        self._stations = stations
+        self._connections = connections
+        self._ear = _Ear(stations, protocol, Transmitter(self._write))
+        self._transport: asyncio.Transport | None = None
+        self._forgotten = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if isinstance(transport, asyncio.Transport):
+            self._transport = transport
+        self._connections.add(self)
+        if Kind.LINE_DROPPED in self._stations.line:
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._ear.close()
+        self._connections.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._forgotten:
+            self._ear.hear(data)
+
+    def forget(self) -> None:
+        """Neither read nor answer any more, and do not close it: what a lost peer looks like."""
+        self._forgotten = True
+        self._ear.close()
+
+    def close(self) -> None:
+        self._ear.close()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+
+class _Pty:
+    """A pseudo-terminal with its link; gone and back again as the line's disturbances say."""
+
+    def __init__(self, stations: MeterStations, protocol: str, link: Path, *, byte_s: float) -> None:
+        self._stations = stations
+        self._link = link
+        self._loop = asyncio.get_running_loop()
+        self._ends: tuple[int, int] | None = None
+        self._ear = _Ear(stations, protocol, Transmitter(self._write, byte_s=byte_s))
+
+    def open(self) -> None:
+        """Make the pseudo-terminal and point the link to it; LineUnavailable."""
+        try:
+            master, slave = pty.openpty()
+        except OSError as error:
+            raise LineUnavailable(f"no pseudo-terminal: {error}; is /dev/pts mounted?") from error
+        # The simulator keeps the slave open too: a master that closes it would hang up the line for good.
+        self._ends = master, slave
+        try:
+            tty.setraw(slave)
+            os.set_blocking(master, False)
+            point_link(self._link, os.ttyname(slave))
+        except LineUnavailable:
+            self.close()
+            raise
+        self._loop.add_reader(master, self._on_readable)
+
+    def close(self) -> None:
+        """Take the line away; whoever has it open is hung up."""
+        self._ear.close()
+        if self._ends is not None:
+            master, slave = self._ends
+            self._ends = None
+            self._loop.remove_reader(master)
+            unpoint_link(self._link, os.ttyname(slave))
+            os.close(master)
+            os.close(slave)
+
+    def on_line(self) -> None:
+        """Follow the line's disturbances."""
+        if Kind.LINE_DROPPED in self._stations.line:
+            self.close()
+        elif self._ends is None:
+            try:
+                self.open()
+            except LineUnavailable as error:
+                get_log("simulators.meters").error("line not restored", why=str(error))
+
+    def _on_readable(self) -> None:
+        if self._ends is not None:
+            with suppress(BlockingIOError):
+                self._ear.hear(os.read(self._ends[0], _CHUNK))
+
+    def _write(self, data: bytes) -> None:
+        if self._ends is not None:
+            with suppress(BlockingIOError):  # nobody reads the line, and its buffer is full
+                os.write(self._ends[0], data)
