@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from drivers.api import PointResult, Reading
+from drivers.api import PointResult, Reading, Value
+from edge.bus_load import BusLoads
 from edge.figures import Figures
 from edge.intake import DeviceMark, Intake, Written
 from edge.journal import Journal
@@ -38,6 +39,7 @@ class Agent:
     clock: Callable[[], int]
     monotonic: Callable[[], float]
     capacity: int
+    loads: BusLoads
     _joined: _Joined | None = None
     _down: set[str] = field(default_factory=set)
     _pending: int = 0
@@ -96,8 +98,13 @@ class Agent:
         """Count one request on a bus; `result` is `ok` or the kind of the error."""
         self.figures.bus_busy.labels(bus).inc(seconds)
         self.figures.bus_request_seconds.labels(bus).observe(seconds)
+        self.loads.note(bus, seconds, result)
         if result != "ok":
             self.figures.bus_errors.labels(bus, str(unit), result).inc()
+
+    def bus_figures(self) -> Mapping[str, Value | None]:
+        """Give how the buses did since the last call, by metric."""
+        return self.loads.take(now=self.monotonic())
 
     def on_reconnect(self, bus: str, *, success: bool) -> None:
         """Count one attempt to connect a bus."""

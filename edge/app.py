@@ -15,6 +15,7 @@ from drivers.profile import Profile
 from drivers.registry import open_bus, open_device
 from edge.agent import Agent
 from edge.bus import BusRunner, Polled
+from edge.bus_load import BusLoads
 from edge.commands import TokenBook
 from edge.config import AgentSettings, SiteConfig
 from edge.executor import CommandExecutor, CommandTarget
@@ -91,6 +92,7 @@ async def _run(config: SiteConfig, name: str, settings: AgentSettings, journal: 
         clock=now_ms,
         monotonic=time.monotonic,
         capacity=settings.journal.max_records,
+        loads=BusLoads(settings.buses, now=time.monotonic()),
     )
     intake = Intake(journal=journal, on_written=agent.on_written, backoff=Backoff(random=random.random))
     buses = {
@@ -205,6 +207,7 @@ def _messenger(
         version=VERSION,
         revision=config.revision,
         on_left_out=agent.on_left_out,
+        bus_figures=agent.loads.names(),
     )
 
 

@@ -1,10 +1,10 @@
 """Turns the session's actions into Sparkplug messages. Pure; it holds the node's sequence numbers and aliases."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from drivers.api import Reading
+from drivers.api import Reading, Value
 from edge import translate
 from edge.records import Gap
 from edge.session import Action, BirthDevice, BirthNode, DeathDevice, PublishGap, PublishRecord
@@ -25,7 +25,8 @@ class PublishedDevice:
 class Messenger:
     """The Sparkplug side of one agent: one `EdgeNode` and what its births say. Times are Unix milliseconds.
 
-    `on_left_out` is told how many readings of a record were left out of its payload.
+    `on_left_out` is told how many readings of a record were left out of its payload. `bus_figures` are the metrics that
+    tell how the buses do.
     """
 
     def __init__(
@@ -37,7 +38,9 @@ class Messenger:
         version: str,
         revision: str,
         on_left_out: Callable[[int], None],
+        bus_figures: Sequence[str] = (),
     ) -> None:
+        self._bus_figures = bus_figures
         self._on_left_out = on_left_out
         self._node = node
         self._devices = devices
@@ -64,7 +67,13 @@ class Messenger:
         where = JournalPlace(journal_id=self._journal_id, first=place[0], last=place[1])
         match action:
             case BirthNode():
-                metrics = translate.node_birth(place=where, version=self._version, revision=self._revision, token=token)
+                metrics = translate.node_birth(
+                    place=where,
+                    version=self._version,
+                    revision=self._revision,
+                    token=token,
+                    bus_figures=self._bus_figures,
+                )
                 return self._node.birth(metrics, at_ms)
             case BirthDevice(device=name):
                 device = self._devices[name]
@@ -79,9 +88,9 @@ class Messenger:
             case _:
                 assert_never(action)
 
-    def token(self, token: str, *, at_ms: int) -> Message:
-        """Give the NDATA that makes a token known."""
-        return self._node.data(translate.token_metrics(token), at_ms)
+    def token(self, token: str, figures: Mapping[str, Value | None], *, at_ms: int) -> Message:
+        """Give the NDATA that makes a token known, and how the buses do."""
+        return self._node.data([*translate.token_metrics(token), *translate.bus_metrics(figures)], at_ms)
 
     def document(self, profile_hash: str, *, at_ms: int) -> Message | None:
         """Give the answer to a profile request; None for a hash that no device here has."""

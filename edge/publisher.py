@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +12,7 @@ from typing import Protocol
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 
+from drivers.api import Value
 from edge.commands import TOKEN_EVERY_S, MalformedCommand, Request, TokenBook, read_request
 from edge.journal import Journal
 from edge.journal_file import JournalFull
@@ -63,6 +64,10 @@ class PublisherListener(Protocol):
 
     def on_malformed(self) -> None:
         """Count one NCMD or DCMD that could not be read."""
+        ...
+
+    def bus_figures(self) -> Mapping[str, Value | None]:
+        """Give how the buses did since the last call, by metric."""
         ...
 
 
@@ -231,7 +236,9 @@ class Publisher:
         now = self._monotonic()
         if now >= self._token_due:
             self._renew_token()
-            await self._publish(client, self._messenger.token(self._token, at_ms=self._clock()))
+            await self._publish(
+                client, self._messenger.token(self._token, self._listener.bus_figures(), at_ms=self._clock())
+            )
         self._session.tick(now=now)
         wanted = self._session.wants()
         if wanted is None:

@@ -1,7 +1,7 @@
 """Between the agent's values and Sparkplug metrics: births, records, tombstones (docs/CONTRACT.md). Pure."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from drivers.api import Quality, Reading
@@ -39,8 +39,10 @@ class DeviceIdentity:
     overrides: Mapping[str, AlarmOverride]
 
 
-def node_birth(*, place: JournalPlace, version: str, revision: str, token: str) -> list[Metric]:
-    """Give what NBIRTH declares, beside what `EdgeNode` adds itself."""
+def node_birth(
+    *, place: JournalPlace, version: str, revision: str, token: str, bus_figures: Iterable[str] = ()
+) -> list[Metric]:
+    """Give what NBIRTH declares, beside what `EdgeNode` adds itself. The figures of buses have no values yet."""
     values: dict[str, Value | None] = {
         contract.JOURNAL_ACK: None,
         contract.PROFILE_REQUEST: None,
@@ -53,7 +55,7 @@ def node_birth(*, place: JournalPlace, version: str, revision: str, token: str) 
         contract.AGENT_VERSION: version,
         contract.AGENT_CONFIG_REVISION: revision,
     }
-    return [_ours(name, value) for name, value in values.items()]
+    return [*(_ours(name, value) for name, value in values.items()), *bus_metrics(dict.fromkeys(bus_figures))]
 
 
 def device_birth(*, place: JournalPlace, identity: DeviceIdentity, last: Callable[[str], Reading]) -> list[Metric]:
@@ -111,6 +113,11 @@ def gap_metrics(gap: Gap, *, journal_id: str) -> list[Metric]:
 def token_metrics(token: str) -> list[Metric]:
     """Give the NDATA that makes a token known."""
     return [_ours(contract.COMMAND_TOKEN, token)]
+
+
+def bus_metrics(figures: Mapping[str, Value | None]) -> list[Metric]:
+    """Give the figures of buses."""
+    return [Metric(name=name, datatype=DataType.DOUBLE, value=value) for name, value in figures.items()]
 
 
 def document_metrics(profile: Profile) -> list[Metric]:

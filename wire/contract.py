@@ -17,6 +17,8 @@ AGENT_VERSION = "Agent/Version"
 AGENT_CONFIG_REVISION = "Agent/Config Revision"
 JOURNAL_FIRST = "Journal/First"  # the oldest offset that the journal still holds
 
+BUS = "Bus/"  # a prefix: figures of one bus, as Double; state, not records
+
 # On the node and on every device, in every journalled payload.
 JOURNAL_ID = "Journal/Id"
 JOURNAL_OFFSET = "Journal/Offset"
@@ -104,6 +106,11 @@ class JournalPosition:
 def is_control(name: str) -> bool:
     """Whether a metric belongs to the contract or the standard, as opposed to a point of a device."""
     return name in _CONTROL or name.startswith(_CONTROL_FOLDERS)
+
+
+def bus_metric(bus: str, figure: str) -> str:
+    """Return the metric of one figure of a bus."""
+    return f"{BUS}{bus}/{figure}"
 
 
 def command_metric(command: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.support.broker import running_broker
 from tests.support.edge_site import USERS, listening_host, metrics_text, running_agent, write_site
 from tests.support.modbus_server import modbus_units
+from wire.topic import MessageType
 
 
 async def test_requests_busy_time_and_errors_by_unit_are_counted(tmp_path: Path) -> None:
@@ -27,3 +28,19 @@ async def test_requests_busy_time_and_errors_by_unit_are_counted(tmp_path: Path)
     assert re.search(r'linli_edge_bus_request_seconds_count\{bus="[^"]+"\} [1-9]', text)
     assert re.search(r'linli_edge_bus_errors_total\{bus="[^"]+",kind="TimedOut",unit="2"\} [1-9]', text)
     assert 'unit="1"' not in text
+
+
+async def test_the_node_declares_and_tells_how_its_buses_do(tmp_path: Path) -> None:
+    async with running_broker(tmp_path / "broker", users=USERS) as broker, modbus_units(1) as units:
+        async with listening_host(broker) as host, running_agent(write_site(tmp_path, broker, units)):
+            await host.until(
+                lambda: [one for one in host.of(MessageType.NDATA) if "Bus/pump-room/Utilisation" in one.metrics]
+            )
+        (birth,) = host.of(MessageType.NBIRTH)
+        assert {"Bus/pump-room/Utilisation", "Bus/pump-room/Latency P99 Ms"} <= set(birth.metrics)
+        told = next(one for one in host.of(MessageType.NDATA) if "Bus/pump-room/Utilisation" in one.metrics)
+    utilisation, latency = told.value("Bus/pump-room/Utilisation"), told.value("Bus/pump-room/Latency P99 Ms")
+    assert isinstance(utilisation, float)
+    assert 0 < utilisation < 1
+    assert isinstance(latency, float)
+    assert latency > 0
