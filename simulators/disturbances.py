@@ -136,6 +136,8 @@ def parse(text: str, transport: Transport | None = None) -> Disturbance:
     share = float(match["share"]) / 100 if match["share"] is not None else 1.0
     if not 0 < share <= 1:
         raise BadDisturbance(f"{text!r}: a share is more than 0% and at most 100%, such as `late:1500ms@5%`")
+    if share < 1 and kind in OF_THE_LINE:
+        raise BadDisturbance(f"{text!r}: `{kind}` strikes the line, not some of the requests")
     plain = Disturbance(kind=kind, text=text, share=share)
     parameter = match["parameter"] if kind is not Kind.EXCEPTION else match["code"]
     if kind in _PARAMETERS:

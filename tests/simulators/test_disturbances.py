@@ -54,6 +54,7 @@ def test_parameters_are_read() -> None:
         "holes:1-70000",
         "noise:above",
         "dead:1s",
+        "half-open@5%",
         "dead@0%",
         "dead@101%",
         "dead@1.2.3%",

@@ -27,6 +27,9 @@ MISTAKES = {
     "bad.step-device.toml": ("steps.0.device", "did you mean `pump-1`?"),
     "bad.step-fault.toml": ("steps.0.fault", "did you mean `dry-run`?"),
     "bad.step-without-fault.toml": ("steps.0.fault", "add `fault`"),
+    "bad.step-wrong-transport.toml": ("steps.0.fault", "half-open"),
+    "bad.step-fault-parameter.toml": ("steps.0.fault", "such as '500ms'"),
+    "bad.baudrate.toml": ("lines.0.baudrate", "300"),
     "bad.step-time.toml": ("steps.0.at", "500ms"),
 }
 
