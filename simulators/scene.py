@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from drivers.catalog import catalog_profile
 from drivers.profile import Profile, Slug, load_profile
+from drivers.registry import ADDRESSES
 from runtime.config import ConfigError, Problem, Strict, load
 from runtime.durations import Duration
 from simulators.disturbances import BadDisturbance, Transport, is_disturbance, known, parse
@@ -20,13 +21,22 @@ from simulators.machines.registry import make_machine
 _HERE = Path(__file__).parent / "scenes"
 
 
-class SceneDevice(Strict):
-    """One device: a profile of the catalogue, or the path of a `profile.toml` (from the scene's folder)."""
-
+class _Device(Strict):
     name: Slug
     profile: str = Field(min_length=1)
-    unit: int = Field(ge=0, le=255)
     seed: int = 0
+
+
+class SceneDevice(_Device):
+    """One device: a profile of the catalogue, or the path of a `profile.toml` (from the scene's folder)."""
+
+    unit: int = Field(ge=0, le=255)
+
+
+class SceneMeter(_Device):
+    """One meter, by the address that is printed on it; the rest as for any device."""
+
+    address: str
 
 
 class _Line(Strict):
@@ -53,12 +63,35 @@ class RtuLine(_Line):
     baudrate: int | None = Field(default=None, ge=300, le=4_000_000)
 
 
-Line = Annotated[TcpLine | RtuLine, Field(discriminator="protocol")]
+class MeterLine(Strict):
+    """Meters on one serial line: a pseudo-terminal at `<data>/<link>`, or (with `port`) a serial server's TCP port.
+
+    With `baudrate` frames on the pseudo-terminal take the time that they would take on the wire.
+    """
+
+    name: Slug
+    protocol: Literal["dlt645", "cjt188"]
+    devices: tuple[SceneMeter, ...] = Field(min_length=1)
+    link: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] | None = None
+    baudrate: int | None = Field(default=None, ge=300, le=4_000_000)
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int | None = Field(default=None, ge=0, le=65535)
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.link is None) == (self.port is None):
+            raise ValueError("a line of meters has either `link` or `port`")
+        return self
 
 
-def transport_of(line: TcpLine | RtuLine) -> Transport:
+Line = Annotated[TcpLine | RtuLine | MeterLine, Field(discriminator="protocol")]
+_MODBUS = "modbus"
+
+
+def transport_of(line: TcpLine | RtuLine | MeterLine) -> Transport:
     """Say what carries a line's frames."""
-    return Transport.TCP if isinstance(line, TcpLine) else Transport.SERIAL
+    tcp = isinstance(line, TcpLine) or (isinstance(line, MeterLine) and line.link is None)
+    return Transport.TCP if tcp else Transport.SERIAL
 
 
 class Step(Strict):
@@ -89,7 +122,7 @@ class LoadedScene:
     profiles: Mapping[str, Profile]
     """Name of device to its profile."""
 
-    def line(self, name: str) -> TcpLine | RtuLine:
+    def line(self, name: str) -> TcpLine | RtuLine | MeterLine:
         """Give a line by name; ConfigError names those that there are."""
         for line in self.scene.lines:
             if line.name == name:
@@ -140,6 +173,7 @@ def load_scene(file: Path) -> LoadedScene:
                     Problem(key=key, message=f"{device.profile}: {p.message}", remedy=p.remedy) for p in error.problems
                 ]
     problems += _clashes(scene)
+    problems += _strangers(scene, profiles)
     problems += _impossible(scene, profiles)
     if problems:
         raise ConfigError(file, tuple(problems))
@@ -162,27 +196,58 @@ def _clashes(scene: Scene) -> Iterator[Problem]:
                 key=f"lines.{i}.name", message=f"{line.name!r} is taken", remedy="give each line its own name"
             )
         lines.add(line.name)
-        place = (line.host, line.port or line.name) if isinstance(line, TcpLine) else line.link
+        what = "port" if transport_of(line) is Transport.TCP else "link"
+        place = line.link if isinstance(line, RtuLine) else _place(line)
         if place in places:
-            key, what = ("port", "port") if isinstance(line, TcpLine) else ("link", "link")
             yield Problem(
-                key=f"lines.{i}.{key}", message="another line has it", remedy=f"give each line its own {what}"
+                key=f"lines.{i}.{what}", message="another line has it", remedy=f"give each line its own {what}"
             )
         places.add(place)
-        units: set[int] = set()
+        units: set[int | str] = set()
         for d, device in enumerate(line.devices):
             where = f"lines.{i}.devices.{d}"
             if device.name in devices:
                 remedy = "give each device of the scene its own name"
                 yield Problem(key=f"{where}.name", message=f"{device.name!r} is taken", remedy=remedy)
-            if device.unit in units:
-                remedy = "give each device of a line its own unit"
-                yield Problem(key=f"{where}.unit", message=f"unit {device.unit} is taken", remedy=remedy)
-            if isinstance(line, RtuLine) and not 1 <= device.unit <= 247:  # noqa: PLR2004 - Modbus serial line
+            kind, unit = _unit(device)
+            if unit in units:
+                remedy = f"give each device of a line its own {kind}"
+                yield Problem(key=f"{where}.{kind}", message=f"{kind} {unit} is taken", remedy=remedy)
+            if isinstance(line, RtuLine) and isinstance(unit, int) and not 1 <= unit <= 247:  # noqa: PLR2004 - Modbus
                 remedy = "use 1 to 247"
                 yield Problem(key=f"{where}.unit", message="does not exist on a serial line", remedy=remedy)
+            if isinstance(line, MeterLine) and (problem := ADDRESSES[line.protocol](str(unit))):
+                yield Problem(key=f"{where}.address", message=problem, remedy="correct the address")
             devices.add(device.name)
-            units.add(device.unit)
+            units.add(unit)
+
+
+def _unit(device: _Device) -> tuple[str, int | str]:
+    match device:
+        case SceneDevice():
+            return "unit", device.unit
+        case SceneMeter():
+            return "address", device.address
+        case _:
+            raise TypeError(f"a device of an unknown kind: {device!r}")
+
+
+def _place(line: TcpLine | MeterLine) -> object:
+    if isinstance(line, MeterLine) and line.link is not None:
+        return line.link
+    return line.host, line.port or line.name
+
+
+def _strangers(scene: Scene, profiles: Mapping[str, Profile]) -> Iterator[Problem]:
+    """Find devices that speak another protocol than their line."""
+    for i, line in enumerate(scene.lines):
+        spoken = line.protocol if isinstance(line, MeterLine) else _MODBUS
+        for d, device in enumerate(line.devices):
+            profile = profiles.get(device.name)
+            if profile is not None and profile.protocol != spoken:
+                message = f"{device.profile} speaks {profile.protocol}, and the line speaks {spoken}"
+                remedy = "put the device on a line of its own protocol"
+                yield Problem(key=f"lines.{i}.devices.{d}.profile", message=message, remedy=remedy)
 
 
 def _impossible(scene: Scene, profiles: Mapping[str, Profile]) -> Iterator[Problem]:
