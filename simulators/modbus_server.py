@@ -122,11 +122,10 @@ class _TcpServer:
         self._half_open = half_open
 
     async def close(self) -> None:
-        server = self._server
+        server, restoring = self._server, self._restoring
         self._drop()
-        if self._restoring is not None:
-            self._restoring.cancel()
-            await asyncio.gather(self._restoring, return_exceptions=True)
+        if restoring is not None:
+            await asyncio.gather(restoring, return_exceptions=True)
         if server is not None:
             await server.wait_closed()
 

@@ -23,6 +23,8 @@ _SHAPES: Mapping[int, tuple[_Shape, ...]] = {
 }
 """By function, the sizes of its request and of its answer on a serial line: so many bytes, and as many more as the byte
 at this index says."""
+_REGISTERS = frozenset({3, 4, 23})
+_COUNTER = 2  # of an answer: its byte count, even for registers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,10 +187,15 @@ def _sizes(buffer: bytearray, at: int) -> frozenset[int] | None:
     shapes = _REFUSAL if function & _EXCEPTION else _SHAPES.get(function)
     if shapes is None:
         return None
-    return frozenset(
-        base if counter is None else base + buffer[at + counter] if counter < left else left + 1
-        for base, counter in shapes
-    )
+    sizes = set()
+    for base, counter in shapes:
+        if counter is None:
+            sizes.add(base)
+        elif counter >= left:
+            sizes.add(left + 1)
+        elif not (function in _REGISTERS and counter == _COUNTER and buffer[at + counter] % 2):
+            sizes.add(base + buffer[at + counter])
+    return frozenset(sizes)
 
 
 def _garbage(data: bytes) -> Garbage:

@@ -18,7 +18,8 @@ CONTROL_ADDRESS = 64_987
 _BITS_OF_A_BLOCK = 6.0  # how telling it is that a device has just these addresses, where it refuses others
 _BITS_OF_A_TEXT = 8.0
 _BITS_OF_A_FLOAT = 3.0  # most random patterns are floats far outside of any range
-_HALF_SURE_BITS = 12.0
+_HALF_SURE_BITS = 20.0
+_MOST_ANYWHERE = 0.6  # a device that answers at any address is never told for sure
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +62,8 @@ def judge(
         return Guess(profile=profile.name, confidence=0.0, why="nothing that it has answers")
     share = len(answered) / len(answers)
     plausible = possible / (possible + impossible)
-    confidence = share * plausible**2 * (1 - 2 ** (-evidence / _HALF_SURE_BITS))
+    most = _MOST_ANYWHERE if all(block.table in everywhere for block in answered) else 1.0
+    confidence = most * share * plausible**2 * (1 - 2 ** (-evidence / _HALF_SURE_BITS))
     why = f"{len(answered)} of {len(answers)} blocks answer, {possible} of {possible + impossible} values possible"
     if strange:
         why += f" (not: {', '.join(strange[:3])}{' ...' if len(strange) > 3 else ''})"  # noqa: PLR2004 - a line's worth

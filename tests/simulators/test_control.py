@@ -45,6 +45,22 @@ async def test_status_and_values(tmp_path: Path) -> None:
         assert reply["values"]["setpoint"] == pytest.approx(48.82)
 
 
+async def test_disturbances_come_and_go_beside_faults(tmp_path: Path) -> None:
+    async with controlled(tmp_path) as stations:
+        for fault in ("dry-run", "slow:300ms", "half-open"):
+            reply = await asyncio.to_thread(tell, tmp_path, "pump-1", "fault", fault)
+        assert reply["active"] == ["dry-run", "slow:300ms", "half-open"]
+        assert stations.active("pump-2") == ("half-open",)
+        reply = await asyncio.to_thread(tell, tmp_path, "pump-1", "clear", "slow")
+        assert reply["active"] == ["dry-run", "half-open"]
+        await asyncio.to_thread(tell, tmp_path, "pump-2", "clear")
+        assert stations.active("pump-1") == ("dry-run",)
+        with pytest.raises(ControlError, match=r"late:soon.*'500ms'"):
+            await asyncio.to_thread(tell, tmp_path, "pump-1", "fault", "late:soon")
+        with pytest.raises(ControlError, match=r"no fault 'trapped'; there are: dry-run.*dead, slow"):
+            await asyncio.to_thread(tell, tmp_path, "pump-1", "fault", "trapped")
+
+
 async def test_mistakes_are_answered_with_what_there_is(tmp_path: Path) -> None:
     async with controlled(tmp_path):
         with pytest.raises(ControlError, match="no device 'lift-9' runs; there are: pump-1, pump-2"):

@@ -1,6 +1,10 @@
 """Requests and answers as published (the classic Modbus examples, Delta's EB3000 manual), told to people."""
 
+import struct
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from drivers.catalog import catalog_profile
 from drivers.inspection.dialogue import Dialogue, Event, Sign
@@ -147,6 +151,42 @@ def test_a_frame_that_contradicts_itself_is_shown_and_breaks_nothing(pdu: bytes)
     dialogue = Dialogue()
     for frame in (Frame(unit=1, pdu=pdu), Frame(unit=1, pdu=pdu)):
         assert all(line(event) for event in dialogue.heard(frame, at_s=0))
+
+
+UNITS = st.integers(0, 3)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["heard", "request", "answer"]), UNITS, st.binary(min_size=1, max_size=40), UNITS)
+    )
+)
+def test_no_frame_breaks_the_dialogue(frames: list[tuple[str, int, bytes, int]]) -> None:
+    dialogue = Dialogue({1: catalog_profile(ELEVATOR), None: catalog_profile(PUMP)}, patience_s=3)
+    for moment, (how, unit, pdu, transaction) in enumerate(frames):
+        take = {"heard": dialogue.heard, "request": dialogue.request, "answer": dialogue.answer}[how]
+        frame = Frame(unit=unit, pdu=pdu, transaction=0 if how == "heard" else transaction)
+        for event in (*take(frame, at_s=moment), *dialogue.overdue(at_s=moment)):
+            assert line(event)
+
+
+@given(st.integers(1, 4), st.integers(0, 0xFFFF), st.integers(1, 125), st.binary(max_size=260))
+def test_an_answer_shows_values_only_when_it_has_the_length_asked_for(
+    function: int, address: int, count: int, data: bytes
+) -> None:
+    dialogue = Dialogue()
+    dialogue.request(Frame(unit=1, pdu=struct.pack(">BHH", function, address, count)), at_s=0)
+    (event,) = dialogue.answer(Frame(unit=1, pdu=bytes([function, len(data) & 0xFF]) + data), at_s=0)
+    right = len(data) == (2 * count if function > 2 else (count + 7) // 8)
+    assert (event.sign is Sign.ANSWER) == right
+
+
+@given(st.lists(st.binary(max_size=20)))
+def test_no_bytes_break_the_splitters(pieces: list[bytes]) -> None:
+    splitter, dialogue = TcpSplitter(), Dialogue()
+    for piece in pieces:
+        for one in splitter.feed(piece):
+            assert all(line(event) for event in dialogue.answer(one, at_s=0))
 
 
 def test_colour_is_only_put_around_what_is_told() -> None:
