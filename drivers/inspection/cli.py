@@ -23,12 +23,16 @@ app = typer.Typer(no_args_is_help=True, help="Find the units on a bus, and watch
 
 _INTERRUPTED = 130
 _TCP = re.compile(r"tcp://(?P<host>\[[^\]]+\]|[^:/]+)(?::(?P<port>\d{1,5}))?/?")
+_SERIAL_URLS = ("socket://", "rfc2217://")
+"""Serial lines behind device servers, as pyserial writes them: raw RTU frames in a TCP connection, or RFC 2217."""
 _FASTEST, _SLOWEST = 4_000_000, 300
 
 
 @app.command()
 def scan(
-    target: Annotated[str, typer.Argument(help="tcp://HOST:PORT, or a serial device such as /dev/ttyS1.")],
+    target: Annotated[
+        str, typer.Argument(help="tcp://HOST:PORT, or a line: /dev/ttyS1, socket://HOST:PORT (RTU in TCP).")
+    ],
     *,
     units: Annotated[str, typer.Option("--units", help="Which unit ids to ask, such as 1-247 or 1,3,10-20.")] = "1-247",
     baud: Annotated[str, typer.Option("--baud", help="Speeds to try on a serial line, in this order.")] = "9600,19200",
@@ -48,44 +52,61 @@ def scan(
     The bus must be ours meanwhile: stop the agent that polls it.
     """
     from drivers.inspection.links import LinkError
-    from drivers.inspection.scan import scan as scan_link
 
-    numbers = _units(units)
-    known = _profiles(profiles or [])
-    show = _progress()
-    found: list[Found] = []
-    tried: list[str] = []
-    garbled = 0
-    complete = True
+    numbers, known, show = _units(units), _profiles(profiles or []), _progress()
+    report = _Report(show, as_json=as_json)
+    complete, lost = True, ""
     try:
         for open_link in _links(target, baud, parity, stopbits, _seconds(timeout)):
-            with contextlib.closing(open_link()) as link:
-                tried.append(link.place)
-                try:
-                    for one in scan_link(link, numbers, known, progress=show):
-                        found.append(one)  # one by one, so that Ctrl-C keeps what is here
-                        show("")
-                        if not as_json:
-                            print("\n".join(_rows(one)), flush=True)
-                finally:
-                    garbled += link.garbled
-            if found and not everything:
+            report.scan(open_link, numbers, known)
+            if report.found and not everything:
                 break
     except KeyboardInterrupt:
         complete = False
     except LinkError as error:
-        show("")
-        _fail(str(error))
+        lost = str(error)
     show("")
-    if as_json:
-        rows = [asdict(one) for one in found]
-        print(json.dumps({"tried": tried, "complete": complete, "units": rows, "garbled_bytes": garbled}, indent=2))
-    else:
-        _remarks(tried if not found else [], units, garbled)
-    if not complete:
-        raise typer.Exit(_INTERRUPTED)
-    if not found:
-        raise typer.Exit(1)
+    report.finish(units, complete=complete and not lost)
+    if lost:
+        _fail(lost)
+    if not report.found or not complete:
+        raise typer.Exit(1 if complete else _INTERRUPTED)
+
+
+class _Report:
+    """What a scan has found, told as it comes."""
+
+    def __init__(self, show: Callable[[str], None], *, as_json: bool) -> None:
+        self.found: list[Found] = []
+        self._tried: list[str] = []
+        self._garbled = 0
+        self._show = show
+        self._as_json = as_json
+
+    def scan(self, open_link: "Callable[[], Link]", units: Sequence[int], profiles: "Sequence[Profile]") -> None:
+        from drivers.inspection.scan import scan as scan_link
+
+        with contextlib.closing(open_link()) as link:
+            self._tried.append(link.place)
+            try:
+                for one in scan_link(link, units, profiles, progress=self._show):
+                    self.found.append(one)
+                    self._show("")
+                    if not self._as_json:
+                        print("\n".join(_rows(one)), flush=True)
+            finally:
+                self._garbled += link.garbled
+
+    def finish(self, units: str, *, complete: bool) -> None:
+        if self._as_json:
+            document = {"tried": self._tried, "complete": complete, "garbled_bytes": self._garbled}
+            print(json.dumps(document | {"units": [asdict(one) for one in self.found]}, indent=2))
+            return
+        if complete and not self.found:
+            print(f"nobody answers: {', '.join(self._tried)}, units {units}", file=sys.stderr)
+        if self._garbled:
+            why = "two units with one address, wrong settings, or noise"
+            print(f"{self._garbled} bytes came that make no answer: {why}", file=sys.stderr)
 
 
 @app.command()
@@ -175,14 +196,6 @@ def _place(text: str, option: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _remarks(in_vain: Sequence[str], units: str, garbled: int) -> None:
-    if in_vain:
-        print(f"nobody answers: {', '.join(in_vain)}, units {units}", file=sys.stderr)
-    if garbled:
-        why = "two units with one address, wrong settings, or noise"
-        print(f"{garbled} bytes came that make no answer: {why}", file=sys.stderr)
-
-
 def _rows(one: "Found") -> Iterator[str]:
     identity = ", ".join(f"{name} {text}" for name, text in one.identity.items())
     yield f"unit {one.unit:<4} {one.place}{'  ' + identity if identity else ''}"
@@ -195,7 +208,7 @@ def _rows(one: "Found") -> Iterator[str]:
 def _links(target: str, baud: str, parity: str, stopbits: int, timeout_s: float) -> "Iterator[Callable[[], Link]]":
     from drivers.inspection.links import SerialLink, TcpLink
 
-    if "://" in target:
+    if "://" in target and not target.startswith(_SERIAL_URLS):
         host, port = _address(target)
         yield lambda: TcpLink(host, port, timeout_s=timeout_s)
         return
@@ -210,7 +223,7 @@ def _address(target: str) -> tuple[str, int]:
     match = _TCP.fullmatch(target)
     port = int(match["port"] or 502) if match is not None else 0
     if match is None or not 1 <= port <= 65535:  # noqa: PLR2004 - TCP
-        _fail(f"{target!r}: write tcp://HOST:PORT, or the path of a serial device")
+        _fail(f"{target!r}: write tcp://HOST:PORT, socket://HOST:PORT, or a serial device's path")
     return match["host"].strip("[]"), port
 
 

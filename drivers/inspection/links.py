@@ -104,8 +104,16 @@ class TcpLink:
         return self._connection
 
 
+def open_line(port: str, *, baudrate: int, parity: str, stopbits: int, wait_s: float) -> serial.SerialBase:
+    """Open a serial device, or one behind a device server (`socket://`, `rfc2217://`); OSError, ValueError.
+
+    A read waits at most `wait_s`.
+    """
+    return serial.serial_for_url(port, baudrate=baudrate, parity=parity, stopbits=stopbits, timeout=wait_s)
+
+
 class SerialLink:
-    """Units on a serial line, by RTU."""
+    """Units on a serial line, by RTU; `port` is a device, or a line behind a device server."""
 
     def __init__(self, port: str, *, baudrate: int, parity: str, stopbits: int, timeout_s: float) -> None:
         self.place = f"{port} {baudrate} 8{parity}{stopbits}"
@@ -113,7 +121,8 @@ class SerialLink:
         self._timeout_s = timeout_s
         self._byte_s = _BITS / baudrate
         try:
-            self._line = serial.Serial(port, baudrate, parity=parity, stopbits=stopbits, timeout=0.01, exclusive=True)
+            self._line = open_line(port, baudrate=baudrate, parity=parity, stopbits=stopbits, wait_s=0.01)
+            self._line.exclusive = True
         except (OSError, ValueError) as error:  # pyserial's own error is an OSError
             raise LinkError(f"{self.place}: {error}") from error
 

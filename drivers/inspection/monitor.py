@@ -5,11 +5,9 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-import serial
-
 from drivers.inspection.dialogue import Dialogue, Event
 from drivers.inspection.frames import Frame, Garbage, RtuSplitter, TcpSplitter
-from drivers.inspection.links import LinkError
+from drivers.inspection.links import LinkError, open_line
 from drivers.profile import Profile
 
 Emit = Callable[[Event], None]
@@ -87,7 +85,7 @@ def watch_serial(
     """
     splitter, dialogue = RtuSplitter(), Dialogue(names)
     try:
-        with serial.Serial(port, baudrate, parity=parity, stopbits=stopbits, timeout=_SILENCE_S) as line:
+        with open_line(port, baudrate=baudrate, parity=parity, stopbits=stopbits, wait_s=_SILENCE_S) as line:
             while not stop():
                 data = line.read(1)
                 now = time.time()

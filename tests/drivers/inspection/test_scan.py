@@ -21,6 +21,7 @@ from drivers.inspection.identity import parse
 from drivers.inspection.links import LinkError, SerialLink, TcpLink
 from drivers.inspection.scan import Found, identify, scan
 from drivers.inspection.signature import blocks, judge
+from simulators.modbus_frames import take_rtu
 from simulators.modbus_server import serve_rtu, serve_tcp
 from simulators.station import Stations
 from simulators.witness import read_writes, witness_files
@@ -64,6 +65,30 @@ async def test_units_on_a_line_are_found_between_silent_ones(tmp_path: Path) -> 
         found, garbled = await asyncio.to_thread(rtu_scan, line, range(1, 8))
     assert [(one.unit, one.guesses[0].profile) for one in found] == [(3, ELEVATOR), (5, PUMP)]
     assert garbled == 0
+
+
+async def test_a_line_behind_a_device_server_is_scanned_by_its_url(tmp_path: Path) -> None:
+    with stations_of(tmp_path, lift_1=(ELEVATOR, 3)) as stations:
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            buffer = bytearray()
+            while data := await reader.read(256):
+                buffer += data
+                try:
+                    while (frame := take_rtu(buffer)) is not None:
+                        reply = stations.reply_rtu(frame)
+                        if reply is not None:
+                            writer.write(reply.parts[0].data)
+                except ValueError:
+                    buffer.clear()
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            url = f"socket://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            code, out, err = await run(url, "--units", "2-4", "--parity", "N", "--baud", "9600", "--json")
+    assert (code, err) == (0, "")
+    assert [one["unit"] for one in json.loads(out)["units"]] == [3]
 
 
 async def test_broken_answers_find_nobody_and_are_told(tmp_path: Path) -> None:
