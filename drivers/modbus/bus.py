@@ -31,8 +31,8 @@ from drivers.api import DriverError, Garbled, Refused, TimedOut, Unreachable
 from drivers.modbus.config import ModbusRtuSettings, ModbusSettings, ModbusTcpSettings
 from drivers.modbus.holes import Holes
 from drivers.modbus.turns import Turns
-from drivers.modbus.vigil import Vigil
 from drivers.profile import Table
+from drivers.vigil import Vigil
 
 EXCEPTIONS: Mapping[int, str] = {
     1: "illegal function",

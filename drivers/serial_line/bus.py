@@ -11,6 +11,7 @@ from typing import TypeVar
 from drivers.api import DriverError, Garbled, TimedOut, Unreachable
 from drivers.serial_line.config import LineSettings
 from drivers.serial_line.link import Link, open_link
+from drivers.vigil import Vigil
 
 Answer = TypeVar("Answer")
 Observer = Callable[[str, float, str], None]
@@ -35,6 +36,7 @@ class SerialBus:
         self._lost = ""
         self._silent_since = 0.0  # loop time of the last byte, or of the failure after it
         self._unsettled = False
+        self._vigil = Vigil()
 
     @property
     def connected(self) -> bool:
@@ -55,6 +57,7 @@ class SerialBus:
         self._lost = ""
         self._unsettled = False
         self._silent_since = asyncio.get_running_loop().time()
+        self._vigil.connected(now=self._silent_since)
 
     async def close(self) -> None:
         """Close it; never raises."""
@@ -108,10 +111,11 @@ class SerialBus:
                 except TimeoutError as error:
                     if heard:
                         raise Garbled(device=device, why=f"bytes came that make no {expect}") from error
+                    self._doubt(device)
                     raise TimedOut(device=device, after=self.settings.timeout) from error
                 self._news.clear()
                 heard = heard or bool(self._buffer)
-                if (answer := self._found(take)) is not None:
+                if (answer := self._found(take, device)) is not None:
                     return answer
                 if self._link is None:
                     raise self._unreachable(device)
@@ -120,15 +124,23 @@ class SerialBus:
         finally:
             self._silent_since = loop.time()
 
-    def _found(self, take: Callable[[bytearray], Answer | None]) -> Answer | None:
+    def _found(self, take: Callable[[bytearray], Answer | None], device: str) -> Answer | None:
+        settled = True
         try:
             answer = take(self._buffer)
-        except Exception:
-            self._unsettled = False
-            raise
-        if answer is not None:
-            self._unsettled = False
+            settled = answer is not None
+        finally:  # a refusal, which `take` raises, is an answer too
+            if settled:
+                self._unsettled = False
+                self._vigil.answered(device)
         return answer
+
+    def _doubt(self, device: str) -> None:
+        """Give up a TCP connection on which nobody answers any more; a serial port has no far end to lose."""
+        now = asyncio.get_running_loop().time()
+        if self.settings.host is not None and self._vigil.unanswered(device, now=now) and self._link is not None:
+            self._link.close()
+            self._on_lost("nobody answers on it")
 
     def _send(self, data: bytes, device: str) -> None:
         try:

@@ -1,6 +1,6 @@
 """When a connection counts as dead, and when only a unit does."""
 
-from drivers.modbus.vigil import Vigil
+from drivers.vigil import Vigil
 
 
 def test_two_lost_answers_of_live_units_end_a_connection() -> None:

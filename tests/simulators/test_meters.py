@@ -199,3 +199,17 @@ async def test_a_dropped_line_comes_back(tmp_path: Path) -> None:
         stations.clear(ELECTRICITY, None)
         await bus.connect()
         assert (await meter.read(["energy"]))["energy"].value is not None
+
+
+async def test_a_half_open_connection_is_given_up_and_a_new_one_works(tmp_path: Path) -> None:
+    stations = stations_of(tmp_path, ELECTRICITY)
+    async with played(stations, "dlt645", "tcp", tmp_path) as bus:
+        meter = device_on(bus, ELECTRICITY)
+        await meter.read(["energy"])
+        stations.fault(ELECTRICITY, "half-open")
+        for _ in range(2):
+            with pytest.raises(TimedOut):
+                await meter.read(["energy"])
+        assert not bus.connected
+        await bus.connect()
+        assert (await meter.read(["energy"]))["energy"].value is not None

@@ -18,8 +18,8 @@ class Vigil:
     """
 
     def __init__(self) -> None:
-        self._alive: set[int] = set()
-        self._suspects: set[int] = set()
+        self._alive: set[int | str] = set()
+        self._suspects: set[int | str] = set()
         self._strikes = 0
         self._since = 0.0
         self._patience_s = _FIRST_PATIENCE_S
@@ -31,7 +31,7 @@ class Vigil:
         self._strikes = 0
         self._since = now
 
-    def answered(self, unit: int) -> None:
+    def answered(self, unit: int | str) -> None:
         """Say that a unit has answered: the connection is good, so that who was silent is silent by itself."""
         self._alive -= self._suspects
         self._alive.add(unit)
@@ -39,7 +39,7 @@ class Vigil:
         self._strikes = 0
         self._patience_s = _FIRST_PATIENCE_S
 
-    def unanswered(self, unit: int, *, now: float) -> bool:
+    def unanswered(self, unit: int | str, *, now: float) -> bool:
         """Say that a request was not answered; gives whether the connection is to be given up."""
         if unit in self._alive:
             self._suspects.add(unit)
