@@ -118,6 +118,14 @@ class Point(Strict):
         return {protocol: table for protocol, table in every.items() if table is not None}
 
     @property
+    def table(self) -> ModbusPoint | Dlt645Point | Cjt188Point:
+        """The table that is given; the way of a reading comes by here often."""
+        table = self.modbus_table or self.dlt645_table or self.cjt188_table
+        if table is None:
+            raise WrongProtocol("of any protocol")
+        return table
+
+    @property
     def modbus(self) -> ModbusPoint:
         """Where it lies in a Modbus device; WrongProtocol in any other."""
         if self.modbus_table is None:
@@ -141,12 +149,12 @@ class Point(Strict):
     @property
     def value_type(self) -> Kind:
         """The Python type of the value in engineering units, whatever the protocol."""
-        return next(iter(self.tables.values())).value_type
+        return self.table.value_type
 
     @property
     def step(self) -> float:
         """The least difference that the point shows, in its unit; floating-point registers count by their scale."""
-        table = next(iter(self.tables.values()))
+        table = self.table
         return abs(table.scale) if isinstance(table, ModbusPoint) else 10.0**-table.decimals
 
     @property
@@ -158,7 +166,7 @@ class Point(Strict):
     @property
     def place(self) -> str:
         """Where it lies in its device, for people."""
-        table = next(iter(self.tables.values()))
+        table = self.table
         return f"{table.table} {table.address}" if isinstance(table, ModbusPoint) else table.identifier
 
     @model_serializer(mode="wrap")
