@@ -4,10 +4,12 @@ import asyncio
 
 import pytest
 
-from drivers.api import Garbled, TimedOut, Unreachable
+from drivers.api import BadRequest, Garbled, TimedOut, Unreachable
 from drivers.modbus.bus import ModbusBus
 from drivers.modbus.config import ModbusRtuOverTcpSettings
 from drivers.profile import Table
+from drivers.registry import DeviceAddress, open_bus, open_device
+from tests.drivers.test_device import THING
 from tests.support.modbus_peers import HANG_UP, TcpPeer
 
 
@@ -93,3 +95,16 @@ async def test_a_connection_on_which_live_units_fall_silent_is_closed(tcp_peer: 
     with pytest.raises(Unreachable, match="nothing is answered on this connection any more"):
         await read(bus, 1, 0x2102, 2)
     assert not bus.connected
+
+
+async def test_the_registry_opens_it_for_units_of_a_serial_line(tcp_peer: TcpPeer) -> None:
+    settings = ModbusRtuOverTcpSettings(protocol="modbus-rtu-over-tcp", host="127.0.0.1", port=tcp_peer.port)
+    bus = open_bus(settings)
+    assert bus.name == f"127.0.0.1:{tcp_peer.port}"
+    with pytest.raises(BadRequest, match="unit 0 does not exist on a serial line"):
+        open_device(bus, DeviceAddress(unit=0), THING, name="thing-1")
+    tcp_peer.answer(bytes.fromhex("01 03 02 00 07 F9 86"))
+    await bus.connect()
+    thing = open_device(bus, DeviceAddress(unit=1), THING, name="thing-1")
+    assert (await thing.read(["one"]))["one"].value == 7
+    await bus.close()
