@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from random import Random
 
 import pytest
 
-from drivers.api import BadRequest, Garbled, Refused, TimedOut, Unreachable
+from drivers.api import BadRequest, DriverError, Garbled, Refused, TimedOut, Unreachable
 from drivers.cjt188.config import Cjt188Settings
 from drivers.cjt188.driver import Cjt188Meter
 from drivers.dlt645.config import Dlt645Settings
@@ -229,3 +230,21 @@ async def test_a_cancelled_request_leaves_nothing_for_the_next(line: Line) -> No
 def test_a_line_has_one_place(place: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
         validate("test", {"protocol": "dlt645", **place}, Dlt645Settings)
+
+
+async def test_whatever_comes_ends_in_an_error_of_ours_and_never_in_a_value(line: Line) -> None:
+    random = Random(645)  # noqa: S311 - noise that repeats
+
+    def noise(heard: bytes) -> list[tuple[float, bytes]]:
+        broken = bytearray(ENERGY)
+        broken[random.randrange(len(broken))] ^= random.randrange(1, 256)
+        junk = random.randbytes(random.randrange(1, 40))
+        return [(0, random.choice([junk, bytes(broken), junk + broken, heard, ENERGY[: random.randrange(1, 19)]]))]
+
+    line.script = noise
+    async with meter_on({"port": line.path, "timeout": "20ms", "quiet": "1ms", "wake_up": 0}) as meter:
+        for _ in range(150):
+            with pytest.raises(DriverError):
+                await meter.read(["energy"])
+        line.answer(ENERGY)
+        assert (await meter.read(["energy"]))["energy"].value == 0.26
