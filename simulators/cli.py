@@ -87,7 +87,7 @@ def line(scene: str, name: str, data: Data = _DEFAULT) -> None:
     from runtime.lifecycle import run_process
     from runtime.logs import configure_logs
     from simulators.line import run_line
-    from simulators.modbus_server import LineUnavailable
+    from simulators.pseudo_terminal import LineUnavailable
 
     loaded = _load(scene)
     configure_logs(process=f"simulator-{name}")

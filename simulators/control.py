@@ -20,7 +20,7 @@ from runtime.config import Strict
 from simulators.devices import Devices
 from simulators.disturbances import BadDisturbance
 from simulators.machines.api import UnknownFault
-from simulators.modbus_server import LineUnavailable
+from simulators.pseudo_terminal import LineUnavailable
 
 _LONGEST_PATH = 107  # bytes of a Unix socket's path, without the final zero
 _PATIENCE_S = 3.0

@@ -1,21 +1,17 @@
 """Lines of simulated meters on real transports: a TCP port as a serial server has it, and a pseudo-terminal."""
 
 import asyncio
-import os
-import pty
-import tty
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from runtime.logs import get_log
 from simulators.disturbances import Kind
 from simulators.meters import SPEECHES, MeterStations
-from simulators.modbus_server import LineUnavailable, point_link, unpoint_link
+from simulators.pseudo_terminal import LineUnavailable, PseudoTerminal
 from simulators.transmitter import Transmitter
 
 _SILENCE_S = 0.1  # what is left of a request after such a pause is noise
-_CHUNK = 4096
 _BITS = 11  # of a character on the wire: start, eight, parity, stop
 
 
@@ -58,7 +54,7 @@ async def serve_meters_pty(
     With `baudrate` requests and answers take the time that a wire (8E1) would take. LineUnavailable when `link` is
     something else than a link, or cannot be made.
     """
-    line = _Pty(stations, protocol, link, byte_s=_BITS / baudrate if baudrate else 0.0)
+    line = _MeterLine(stations, protocol, link, byte_s=_BITS / baudrate if baudrate else 0.0)
     line.open()
     stations.watch(line.on_line)
     try:
@@ -136,60 +132,32 @@ class _Connection(asyncio.Protocol):
             self._transport.write(data)
 
 
-class _Pty:
-    """A pseudo-terminal with its link; gone and back again as the line's disturbances say."""
+class _MeterLine:
+    """A serial line; gone and back again as the line's disturbances say."""
 
     def __init__(self, stations: MeterStations, protocol: str, link: Path, *, byte_s: float) -> None:
         self._stations = stations
-        self._link = link
-        self._loop = asyncio.get_running_loop()
-        self._ends: tuple[int, int] | None = None
-        self._ear = _Ear(stations, protocol, Transmitter(self._write, byte_s=byte_s))
+        self._terminal = PseudoTerminal(link, hear=self._hear)
+        self._ear = _Ear(stations, protocol, Transmitter(self._terminal.write, byte_s=byte_s))
 
     def open(self) -> None:
-        """Make the pseudo-terminal and point the link to it; LineUnavailable."""
-        try:
-            master, slave = pty.openpty()
-        except OSError as error:
-            raise LineUnavailable(f"no pseudo-terminal: {error}; is /dev/pts mounted?") from error
-        # The simulator keeps the slave open too: a master that closes it would hang up the line for good.
-        self._ends = master, slave
-        try:
-            tty.setraw(slave)
-            os.set_blocking(master, False)
-            point_link(self._link, os.ttyname(slave))
-        except LineUnavailable:
-            self.close()
-            raise
-        self._loop.add_reader(master, self._on_readable)
+        """Bring the line up; LineUnavailable."""
+        self._terminal.open()
 
     def close(self) -> None:
         """Take the line away; whoever has it open is hung up."""
         self._ear.close()
-        if self._ends is not None:
-            master, slave = self._ends
-            self._ends = None
-            self._loop.remove_reader(master)
-            unpoint_link(self._link, os.ttyname(slave))
-            os.close(master)
-            os.close(slave)
+        self._terminal.close()
 
     def on_line(self) -> None:
         """Follow the line's disturbances."""
         if Kind.LINE_DROPPED in self._stations.line:
             self.close()
-        elif self._ends is None:
+        elif not self._terminal.is_open:
             try:
                 self.open()
             except LineUnavailable as error:
                 get_log("simulators.meters").error("line not restored", why=str(error))
 
-    def _on_readable(self) -> None:
-        if self._ends is not None:
-            with suppress(BlockingIOError):
-                self._ear.hear(os.read(self._ends[0], _CHUNK))
-
-    def _write(self, data: bytes) -> None:
-        if self._ends is not None:
-            with suppress(BlockingIOError):  # nobody reads the line, and its buffer is full
-                os.write(self._ends[0], data)
+    def _hear(self, data: bytes) -> None:
+        self._ear.hear(data)

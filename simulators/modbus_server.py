@@ -5,9 +5,6 @@ drivers already use its codec (see modbus_frames).
 """
 
 import asyncio
-import os
-import pty
-import tty
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -15,18 +12,14 @@ from pathlib import Path
 from runtime.logs import get_log
 from simulators import modbus_frames as frames
 from simulators.disturbances import Kind
+from simulators.pseudo_terminal import LineUnavailable, PseudoTerminal
 from simulators.station import Stations
 from simulators.transmitter import Transmitter
 
 _SILENCE_S = 0.05  # what is left of a request after such a pause is noise; a pty delivers a frame in far less
-_CHUNK = 4096
 _BITS = 10  # of a character on the wire: start, eight, stop
 _UNIT_AND_CRC = 3
 _RETRY_S = 0.5
-
-
-class LineUnavailable(Exception):
-    """A line cannot be opened; the text says why and what to do."""
 
 
 @asynccontextmanager
@@ -62,28 +55,6 @@ async def serve_rtu(stations: Stations, *, link: Path, baudrate: int | None = No
     finally:
         stations.unwatch(line.on_line)
         line.close()
-
-
-def point_link(link: Path, target: str) -> None:
-    """Make or turn a link in one step, so that nobody ever finds it missing."""
-    if link.exists() and not link.is_symlink():
-        raise LineUnavailable(f"{link} is not a link; move it away, or change the scene's `link`")
-    fresh = link.with_name(f".{link.name}.{os.getpid()}")
-    try:
-        link.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
-            fresh.unlink()
-        fresh.symlink_to(target)
-        fresh.replace(link)
-    except OSError as error:
-        raise LineUnavailable(f"{link} cannot be made: {error.strerror or error}") from error
-
-
-def unpoint_link(link: Path, target: str) -> None:
-    """Take the link away, unless another simulator has turned it to its own line."""
-    with suppress(OSError):
-        if str(link.readlink()) == target:
-            link.unlink()
 
 
 class _TcpServer:
@@ -199,33 +170,18 @@ class _TcpConnection(asyncio.Protocol):
 
 
 class _RtuLine:
-    """A pseudo-terminal with its link; gone and back again as the line's disturbances say."""
+    """A serial line; gone and back again as the line's disturbances say."""
 
     def __init__(self, stations: Stations, link: Path, *, byte_s: float) -> None:
         self._stations = stations
-        self._link = link
-        self._loop = asyncio.get_running_loop()
-        self._ends: tuple[int, int] | None = None
+        self._terminal = PseudoTerminal(link, hear=self._hear)
         self._buffer = bytearray()
         self._silence: asyncio.TimerHandle | None = None
-        self._transmitter = Transmitter(self._write, byte_s=byte_s)
+        self._transmitter = Transmitter(self._terminal.write, byte_s=byte_s)
 
     def open(self) -> None:
-        """Make the pseudo-terminal and point the link to it; LineUnavailable."""
-        try:
-            master, slave = pty.openpty()
-        except OSError as error:
-            raise LineUnavailable(f"no pseudo-terminal: {error}; is /dev/pts mounted?") from error
-        # The simulator keeps the slave open too: a master that closes it would hang up the line for good.
-        self._ends = master, slave
-        try:
-            tty.setraw(slave)
-            os.set_blocking(master, False)
-            point_link(self._link, os.ttyname(slave))
-        except LineUnavailable:
-            self.close()
-            raise
-        self._loop.add_reader(master, self._on_readable)
+        """Bring the line up; LineUnavailable."""
+        self._terminal.open()
 
     def close(self) -> None:
         """Take the line away; whoever has it open is hung up."""
@@ -233,32 +189,21 @@ class _RtuLine:
         self._buffer.clear()
         if self._silence is not None:
             self._silence.cancel()
-        if self._ends is not None:
-            master, slave = self._ends
-            self._ends = None
-            self._loop.remove_reader(master)
-            unpoint_link(self._link, os.ttyname(slave))
-            os.close(master)
-            os.close(slave)
+        self._terminal.close()
 
     def on_line(self) -> None:
         """Follow the line's disturbances."""
         if Kind.LINE_DROPPED in self._stations.line:
             self.close()
-        elif self._ends is None:
+        elif not self._terminal.is_open:
             try:
                 self.open()
             except LineUnavailable as error:
                 get_log("simulators.modbus").error("line not restored", why=str(error))
 
-    def _on_readable(self) -> None:
+    def _hear(self, data: bytes) -> None:
         """Take what came; a garbled or unfinished request is thrown away once the line is silent."""
-        if self._ends is None:
-            return
-        try:
-            self._buffer += os.read(self._ends[0], _CHUNK)
-        except BlockingIOError:
-            return
+        self._buffer += data
         if self._silence is not None:
             self._silence.cancel()
         with suppress(ValueError):
@@ -268,9 +213,4 @@ class _RtuLine:
                 if reply is not None:
                     self._transmitter.send(reply)
         if self._buffer:
-            self._silence = self._loop.call_later(_SILENCE_S, self._buffer.clear)
-
-    def _write(self, data: bytes) -> None:
-        if self._ends is not None:
-            with suppress(BlockingIOError):  # nobody reads the line, and its buffer is full
-                os.write(self._ends[0], data)
+            self._silence = asyncio.get_running_loop().call_later(_SILENCE_S, self._buffer.clear)

@@ -8,7 +8,7 @@ import pytest
 
 from simulators.control import ControlError, answer, ask, hold_line, running, serve_control, socket_file, tell
 from simulators.disturbances import Kind
-from simulators.modbus_server import LineUnavailable
+from simulators.pseudo_terminal import LineUnavailable
 from simulators.station import Stations
 from tests.support.simulated_line import ELEVATOR, PUMP, stations_of
 

@@ -14,7 +14,8 @@ from drivers.modbus.blocks import poll_plan
 from drivers.modbus.config import ModbusRtuSettings, ModbusTcpSettings
 from drivers.profile import Table
 from drivers.registry import DeviceAddress, open_bus, open_device
-from simulators.modbus_server import LineUnavailable, serve_rtu, serve_tcp
+from simulators.modbus_server import serve_rtu, serve_tcp
+from simulators.pseudo_terminal import LineUnavailable
 from simulators.station import Stations
 from simulators.witness import decode_answers, read_answers, read_changes, read_writes, witness_files
 from tests.support.simulated_line import ELEVATOR, PUMP, stations_of
