@@ -13,17 +13,33 @@ as_root() {
 }
 
 updated=no
+refresh_packages() {
+    if [ "$updated" = no ]; then as_root apt-get update -qq >&2 && updated=yes || true; fi
+}
+
 # install_packages PACKAGE...: with apt where that is allowed, otherwise words that tell what to do.
 install_packages() {
     if command -v apt-get >/dev/null; then
         say "installing with apt: $*"
-        if [ "$updated" = no ]; then as_root apt-get update -qq >&2 && updated=yes || true; fi
+        refresh_packages
         if as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null; then return; fi
         fail "these packages are needed and could not be installed: $*
     Install them yourself, then call the same command again:
         sudo apt-get update && sudo apt-get install -y $*"
     fi
     fail "these programs are needed and this system has no apt: $*. Install them with your system's package manager, then call the same command again."
+}
+
+# Debian calls it chromium; Ubuntu has it as chromium-browser, which brings a snap.
+chromium_package() {
+    if command -v apt-cache >/dev/null; then
+        refresh_packages
+        if [ -z "$(apt-cache madison chromium 2>/dev/null)" ] && [ -n "$(apt-cache madison chromium-browser 2>/dev/null)" ]; then
+            echo chromium-browser
+            return
+        fi
+    fi
+    echo chromium
 }
 
 python=
@@ -60,7 +76,7 @@ packages=()
 export PATH="$PATH:/usr/sbin:/usr/local/sbin"
 command -v mosquitto >/dev/null && command -v mosquitto_passwd >/dev/null || packages+=(mosquitto)
 if [ "$want" = dev ]; then
-    command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || packages+=(chromium)
+    command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || packages+=("$(chromium_package)")
     # Without a Chinese font, a browser on a server draws boxes.
     command -v fc-list >/dev/null && [ -n "$(fc-list :lang=zh 2>/dev/null)" ] || packages+=(fontconfig fonts-noto-cjk)
 fi
