@@ -52,7 +52,11 @@ async def monitoring(*arguments: str) -> AsyncIterator[Monitor]:
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGINT)
-        _, err = await process.communicate()
+        try:
+            _, err = await asyncio.wait_for(process.communicate(), 30)
+        except TimeoutError:
+            process.kill()
+            raise
         assert process.returncode == 0, err
         assert b"Traceback" not in err
 

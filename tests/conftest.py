@@ -1,0 +1,13 @@
+"""What holds for every test."""
+
+import signal
+import threading
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c_reaches_the_programs_under_test() -> None:
+    """A shell that runs tests in the background lets them ignore SIGINT, and every program they start inherits that."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
