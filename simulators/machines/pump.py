@@ -58,8 +58,8 @@ class PumpMachine:
         self._energy_kwh = self._volume_m3 = self._hours = 0.0
         self._pump_hours = [0.0] * self._count
         self._noise: dict[str, float] = {}
-        self._driven = frozenset(self._figures())
-        self._rest = GenericMachine(profile, only=set(self._gauges) - self._driven)
+        self._driven = tuple(sorted(self._figures()))  # in one order, or a seed would not decide the noise
+        self._rest = GenericMachine(profile, only=set(self._gauges).difference(self._driven))
         self._shown: dict[str, Value] = {}
         self._show()
 
