@@ -33,7 +33,8 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def write_site(folder: Path, *, port: int, poll: str, http: int) -> Path:
+def write_site(folder: Path, *, port: int, poll: str, http: int, broker: int | None = None) -> Path:
+    """Write the site; without the port of a `broker` it names one that does not exist."""
     profiles = folder / "profiles"
     profiles.mkdir(parents=True)
     (profiles / "bench-floats.toml").write_text(_toml(document(POINTS, poll=poll)), encoding="utf-8")
@@ -45,7 +46,7 @@ def write_site(folder: Path, *, port: int, poll: str, http: int) -> Path:
         'profiles = "profiles"',
         "[broker]",
         'host = "127.0.0.1"',
-        f"port = {free_port()}",
+        f"port = {broker or free_port()}",
         "[agents.edge-1]",
         'data = "data"',
         f'http = {{ host = "127.0.0.1", port = {http} }}',
