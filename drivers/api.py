@@ -1,10 +1,10 @@
 """The vocabulary that drivers share with the edge: readings, writes, and the errors a device can cause."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 Value = bool | int | float | str
 """What a point holds, in engineering units."""
@@ -107,8 +107,41 @@ class Device(Protocol):
         ...
 
 
+class BusPlace(Protocol):
+    """What the settings of every bus say."""
+
+    @property
+    def protocol(self) -> str:
+        """Which kind of bus it is."""
+        ...
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        ...
+
+    @property
+    def timeout(self) -> timedelta:
+        """How long connecting, and each answer, may take."""
+        ...
+
+
+Observer = Callable[[int | str, float, str], None]
+"""Told of each request: the unit (or the device's name), the seconds it held the bus, `ok` or the kind of the error."""
+Hear = Callable[[str, "tuple[PointResult, ...]"], None]
+"""Takes what a device said by itself: the device's name, and what its points show now. Never waits, never raises."""
+
+
 class Bus(Protocol):
     """One physical connection (a serial line, a TCP connection) that carries one request at a time."""
+
+    name: str
+    """For errors and logs."""
+
+    @property
+    def settings(self) -> BusPlace:
+        """What the site file says of it."""
+        ...
 
     async def connect(self) -> None:
         """Open the connection; Unreachable when it cannot be had."""
@@ -121,4 +154,16 @@ class Bus(Protocol):
     @property
     def connected(self) -> bool:
         """Whether the connection is believed to be open."""
+        ...
+
+
+@runtime_checkable
+class Talking(Protocol):
+    """A bus whose devices also speak by themselves: readers, call buttons, whatever publishes.
+
+    Its devices are polled like others; their `read` gives what was said last, or the error by which they are silent.
+    """
+
+    async def listen(self, hear: Hear) -> None:
+        """Pass on what the devices say by themselves, until cancelled, over any number of connections."""
         ...

@@ -16,31 +16,55 @@ from drivers.cjt188 import codec as cjt188
 from drivers.dlt645 import codec as dlt645
 from drivers.modbus import codec as modbus
 from drivers.packed import decode as decode_packed
-from drivers.profile import Identifier, ModbusPoint, Point, Profile, Table
+from drivers.places.meters import Cjt188Point, Dlt645Point
+from drivers.profile import Identifier, ModbusPoint, Profile, Table
 from runtime.config import Strict, load
+
+
+class SaidMessage(Strict):
+    """One MQTT message as a device sends it; `payload` is its text."""
+
+    topic: str = Field(min_length=1)
+    payload: str
 
 
 class Case(Strict):
     """One situation: what the device says, and what the points then show.
 
-    A Modbus device says `registers`: raw contents by table and zero-based address. A meter says `frames`: answers in
-    hexadecimal. `absent` names points that the device declares not available. `source` says where the numbers stand.
+    A Modbus device says `registers`: raw contents by table and zero-based address. A device on a serial line says
+    `frames`, in hexadecimal. What speaks over MQTT says `messages`, each a topic and its JSON text. `absent` names
+    points that the device declares not available. `source` says where the numbers stand.
     """
 
     name: str = Field(min_length=1)
     source: str = Field(min_length=1)
     registers: dict[Table, dict[str, int]] = Field(default_factory=dict)
     frames: tuple[str, ...] = ()
+    messages: tuple[SaidMessage, ...] = ()
     expected: dict[Identifier, Value] = Field(default_factory=dict)
     absent: tuple[Identifier, ...] = ()
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if bool(self.registers) == bool(self.frames):
-            raise ValueError("a case has either `registers` or `frames`")
+        if [bool(self.registers), bool(self.frames), bool(self.messages)].count(True) != 1:
+            raise ValueError("a case has one of `registers`, `frames`, `messages`")
         for frame in self.frames:
             bytes.fromhex(frame)
         return self
+
+
+class Shown(Protocol):
+    """What a point shows: a value, or the reason why there is none."""
+
+    @property
+    def value(self) -> Value | None:
+        """The value in engineering units."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why there is none."""
+        ...
 
 
 class CaseFile(Strict):
@@ -81,49 +105,46 @@ def _mismatches(profile: Profile, case: Case) -> Iterator[Mismatch]:
         if name not in profile.points:
             yield Mismatch(case=case.name, point=name, expected=expected, shown=None, reason="no such point")
             continue
-        shown = _SHOWN[profile.protocol](profile.points[name], case)
+        shown = SHOWN[profile.protocol](profile, name, case)
         if shown is None:
-            missing = "registers not given" if case.registers else "no frame has it"
+            missing = "registers not given" if case.registers else "nothing in the case tells it"
             yield Mismatch(case=case.name, point=name, expected=expected, shown=None, reason=missing)
         elif not _same(expected, shown.value):
             yield Mismatch(case=case.name, point=name, expected=expected, shown=shown.value, reason=shown.reason)
 
 
-class _Shown(Protocol):
-    @property
-    def value(self) -> Value | None: ...
-    @property
-    def reason(self) -> str: ...
+def _by_modbus(profile: Profile, name: str, case: Case) -> Shown | None:
+    point = profile.points[name].modbus
+    raw = _raw(point, case.registers)
+    return None if raw is None else modbus.decode(point, raw)
 
 
-def _by_modbus(point: Point, case: Case) -> _Shown | None:
-    raw = _raw(point.modbus, case.registers)
-    return None if raw is None else modbus.decode(point.modbus, raw)
-
-
-def _by_dlt645(point: Point, case: Case) -> _Shown | None:
+def _by_dlt645(profile: Profile, name: str, case: Case) -> Shown | None:
+    point = profile.points[name].at(Dlt645Point)
     for text in case.frames:
         frame = dlt645.take(bytearray.fromhex(text))
         said = dlt645.contents(frame) if frame is not None else None
-        if said is not None and said[0] == point.dlt645.identifier:
-            return decode_packed(point.dlt645, said[1])
+        if said is not None and said[0] == point.identifier:
+            return decode_packed(point, said[1])
     return None
 
 
-def _by_cjt188(point: Point, case: Case) -> _Shown | None:
+def _by_cjt188(profile: Profile, name: str, case: Case) -> Shown | None:
+    point = profile.points[name].at(Cjt188Point)
     for text in case.frames:
         frame = cjt188.take(bytearray.fromhex(text))
         said = cjt188.contents(frame) if frame is not None else None
-        if said is not None and point.cjt188.identifier in said[0]:
-            return cjt188.decode(point.cjt188, said[1])
+        if said is not None and point.identifier in said[0]:
+            return cjt188.decode(point, said[1])
     return None
 
 
-_SHOWN: Mapping[str, Callable[[Point, Case], _Shown | None]] = {
+SHOWN: Mapping[str, Callable[[Profile, str, Case], Shown | None]] = {
     "modbus": _by_modbus,
     "dlt645": _by_dlt645,
     "cjt188": _by_cjt188,
 }
+"""A profile's protocol to what gives a point's value out of a case; None where the case does not tell it."""
 
 
 def _raw(point: ModbusPoint, registers: Mapping[Table, Mapping[str, int]]) -> list[int] | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from drivers.api import Value
-from drivers.places import MeterPoint
+from drivers.places.meters import MeterPoint
 
 NOT_AVAILABLE = "the device says: not available"
 NOT_SENT = "the meter's answer does not reach this value"

@@ -6,23 +6,22 @@ The driver reads by it, the simulator answers by it, the cloud raises alarms by 
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
 from drivers.api import Value
-from drivers.places import (
-    REGISTERS,
-    Cjt188Point,
-    Dlt645Point,
-    Kind,
-    ModbusPoint,
-    RegisterType,
-    Table,
-    WordOrder,
-)
+from drivers.places.base import Kind, Place
+from drivers.places.camera import CameraPoint
+from drivers.places.message import JsonDefaults, JsonPoint
+from drivers.places.meters import Cjt188Point, Dlt645Point
+from drivers.places.modbus import REGISTERS, ModbusPoint, RegisterType, Table, WordOrder
+from drivers.places.osdp import OsdpPoint
+from drivers.places.reader import ReaderDefaults, ReaderPoint
+from drivers.places.thermal import ThermalPoint
 from runtime.config import ConfigError, Problem, Strict, load, validate
 from runtime.durations import Duration
 
@@ -60,6 +59,7 @@ __all__ = [
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+PlaceOf = TypeVar("PlaceOf", bound=Place)
 
 
 class Label(Strict):
@@ -76,8 +76,8 @@ class Label(Strict):
 class WrongProtocol(TypeError):
     """Code of one protocol was given a point of another: a mistake of the program."""
 
-    def __init__(self, protocol: str) -> None:
-        super().__init__(f"the point has no table `{protocol}`")
+    def __init__(self, wanted: str) -> None:
+        super().__init__(f"the point has no {wanted}")
 
 
 class Range(Strict):
@@ -103,48 +103,47 @@ class Point(Strict):
     modbus_table: ModbusPoint | None = Field(default=None, alias="modbus")
     dlt645_table: Dlt645Point | None = Field(default=None, alias="dlt645")
     cjt188_table: Cjt188Point | None = Field(default=None, alias="cjt188")
+    thermal_array_table: ThermalPoint | None = Field(default=None, alias="thermal-array")
+    radiometric_table: ThermalPoint | None = Field(default=None, alias="radiometric")
+    camera_table: CameraPoint | None = Field(default=None, alias="camera")
+    reader_table: ReaderPoint | None = Field(default=None, alias="reader")
+    osdp_table: OsdpPoint | None = Field(default=None, alias="osdp")
+    json_table: JsonPoint | None = Field(default=None, alias="json")
     unit: str = ""
     range: Range | None = None
     deadband: float = Field(default=0.0, ge=0, description="in the point's unit; a smaller change is not reported")
-    poll: Duration
+    poll: Duration = Field(default=timedelta(seconds=10), description="how often it is read; a device may tell sooner")
     enumeration: dict[str, Label] = Field(default_factory=dict, description="raw integer (as text) to meaning")
     sample: Value = Field(description="a plausible value: documentation shows it, simulators start from it")
     trend: bool = Field(default=False, description="shown as a curve on the device's page")
+    local: bool = Field(default=False, description="never leaves the agent: only what runs there may see it")
 
     @property
-    def tables(self) -> Mapping[str, ModbusPoint | Dlt645Point | Cjt188Point]:
+    def tables(self) -> Mapping[str, Place]:
         """The tables that are given, by protocol; in a profile that was checked, exactly the one of its protocol."""
-        every = {"modbus": self.modbus_table, "dlt645": self.dlt645_table, "cjt188": self.cjt188_table}
-        return {protocol: table for protocol, table in every.items() if table is not None}
+        given = ((protocol, getattr(self, field)) for protocol, field in _TABLES.items())
+        return {protocol: table for protocol, table in given if table is not None}
 
     @property
-    def table(self) -> ModbusPoint | Dlt645Point | Cjt188Point:
-        """The table that is given; the way of a reading comes by here often."""
-        table = self.modbus_table or self.dlt645_table or self.cjt188_table
-        if table is None:
-            raise WrongProtocol("of any protocol")
+    def table(self) -> Place:
+        """The table that is given."""
+        if self.modbus_table is not None:  # the way of a reading comes by here often
+            return self.modbus_table
+        for table in self.tables.values():
+            return table
+        raise WrongProtocol("table of any protocol")
+
+    def at(self, kind: type[PlaceOf]) -> PlaceOf:
+        """Give the table as that of one protocol; WrongProtocol when it is another's."""
+        table = self.table
+        if not isinstance(table, kind):
+            raise WrongProtocol(kind.__name__)
         return table
 
     @property
     def modbus(self) -> ModbusPoint:
         """Where it lies in a Modbus device; WrongProtocol in any other."""
-        if self.modbus_table is None:
-            raise WrongProtocol("modbus")
-        return self.modbus_table
-
-    @property
-    def dlt645(self) -> Dlt645Point:
-        """Where it lies in a DL/T 645 meter; WrongProtocol in anything else."""
-        if self.dlt645_table is None:
-            raise WrongProtocol("dlt645")
-        return self.dlt645_table
-
-    @property
-    def cjt188(self) -> Cjt188Point:
-        """Where it lies in a CJ/T 188 meter; WrongProtocol in anything else."""
-        if self.cjt188_table is None:
-            raise WrongProtocol("cjt188")
-        return self.cjt188_table
+        return self.at(ModbusPoint)
 
     @property
     def value_type(self) -> Kind:
@@ -153,35 +152,49 @@ class Point(Strict):
 
     @property
     def step(self) -> float:
-        """The least difference that the point shows, in its unit; floating-point registers count by their scale."""
-        table = self.table
-        return abs(table.scale) if isinstance(table, ModbusPoint) else 10.0**-table.decimals
+        """The least difference that the point shows, in its unit; 0 where it has none."""
+        return self.table.step
 
     @property
     def writable(self) -> bool:
         """Whether a command may write to it."""
-        table = self.modbus_table
-        return table is not None and table.table.is_writable and table.bits is None
+        return self.table.is_writable
+
+    @property
+    def polled(self) -> bool:
+        """Whether it is read again and again: it can be read, and is no event that the device tells by itself."""
+        return self.table.is_readable and not self.table.is_event
+
+    @property
+    def reported(self) -> bool:
+        """Whether its readings leave the agent."""
+        return self.table.is_readable and not self.local
+
+    @property
+    def event(self) -> bool:
+        """Whether each reading counts for itself, also when it says the same as the one before."""
+        return self.table.is_event
 
     @property
     def place(self) -> str:
         """Where it lies in its device, for people."""
-        table = self.table
-        return f"{table.table} {table.address}" if isinstance(table, ModbusPoint) else table.identifier
+        return self.table.where
 
     @model_serializer(mode="wrap")
-    def _without_absent_tables(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        absent = {"modbus", "dlt645", "cjt188"} - set(self.tables)
+    def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out other protocols' tables, and `local` where it is false: so the hash stays what it was."""
+        absent = set(_TABLES) - set(self.tables)
+        absent |= {_TABLES[protocol] for protocol in absent}
         written: dict[str, Any] = dump(self)
-        return {key: value for key, value in written.items() if key.removesuffix("_table") not in absent}
+        return {key: value for key, value in written.items() if key not in absent and (key != "local" or value)}
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if len(self.tables) != 1:
-            raise ValueError("a point has exactly one table that says how it is read: `modbus`, `dlt645` or `cjt188`")
-        quantity = self.cjt188_table.quantity if self.cjt188_table is not None else None
-        if quantity is not None and self.unit != quantity.unit:
-            raise ValueError(f"a {quantity} is shown in {quantity.unit}, so `unit` is '{quantity.unit}'")
+            known = ", ".join(f"`{protocol}`" for protocol in _TABLES)
+            raise ValueError(f"a point has exactly one table that says how it is read, one of {known}")
+        if problem := self.table.unit_problem(self.unit):
+            raise ValueError(problem)
         kind = self.value_type
         numeric = kind in {int, float}
         if (self.range is not None or self.deadband) and not numeric:
@@ -196,6 +209,12 @@ class Point(Strict):
         if self.range is not None and not self.range.low <= float(self.sample) <= self.range.high:
             raise ValueError("`sample` lies outside `range`")
         return self
+
+
+_TABLES: Mapping[str, str] = {
+    field.alias: name for name, field in Point.model_fields.items() if name.endswith("_table") and field.alias
+}
+"""Protocols, to the fields of a point that hold their tables."""
 
 
 class ReadBack(Strict):
@@ -327,7 +346,9 @@ class Cjt188Defaults(Strict):
     edition: Literal[2004, 2018] = 2004
 
 
-KnownProtocol = Literal["modbus", "dlt645", "cjt188"]
+KnownProtocol = Literal[
+    "modbus", "dlt645", "cjt188", "thermal-array", "radiometric", "camera", "reader", "osdp", "json"
+]
 """What a profile's `protocol` can be; the tables of its points have the same name."""
 
 
@@ -342,6 +363,8 @@ class Profile(Strict):
     protocol: KnownProtocol
     modbus: ModbusDefaults = ModbusDefaults()
     cjt188: Cjt188Defaults = Cjt188Defaults()
+    reader: ReaderDefaults = ReaderDefaults()
+    json_defaults: JsonDefaults = Field(default=JsonDefaults(), alias="json")
     points: dict[Identifier, Point] = Field(min_length=1)
     commands: dict[Identifier, Command] = Field(default_factory=dict)
     alarms: dict[Identifier, Alarm] = Field(default_factory=dict)
@@ -359,14 +382,14 @@ class Profile(Strict):
 
     @model_serializer(mode="wrap")
     def _without_other_protocols(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        others = {"modbus", "cjt188"} - {self.protocol}
+        others = {*_DEFAULTS, *_DEFAULTS.values()} - {self.protocol, _DEFAULTS.get(self.protocol)}
         written: dict[str, Any] = dump(self)
         return {key: value for key, value in written.items() if key not in others}
 
     @model_validator(mode="after")
     def _refers_to_what_exists(self) -> Self:
-        for other in sorted({"modbus", "cjt188"} - {self.protocol}):
-            if other in self.model_fields_set:
+        for other, field in _DEFAULTS.items():
+            if other != self.protocol and field in self.model_fields_set:
                 raise ValueError(f"the table `{other}` would never be used: the protocol is {self.protocol}")
         for name, point in self.points.items():
             if self.protocol not in point.tables:
@@ -420,6 +443,10 @@ class Profile(Strict):
                 raise ValueError(f"{where}: `one_of` and `not_one_of` need an integer point")
             if condition.equals is not None and not _is_of(condition.equals, kind):
                 raise ValueError(f"{where}: `{condition.point}` never equals {condition.equals!r}")
+
+
+_DEFAULTS: Mapping[str, str] = {"modbus": "modbus", "cjt188": "cjt188", "reader": "reader", "json": "json_defaults"}
+"""Protocols, to the fields of a profile that say how all its points are read."""
 
 
 def _is_of(value: Value, kind: Kind) -> bool:

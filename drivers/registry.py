@@ -1,88 +1,121 @@
-"""Which protocols there are: an explicit map from a bus's `protocol` to what opens it."""
+"""Which protocols there are: an explicit map from a bus's `protocol` to what it is.
+
+The settings of every protocol are light. What talks to hardware is imported when a bus of its kind is opened, so that
+an agent with Modbus only never loads what cameras need.
+"""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import Field
 
-from drivers.api import BadRequest, Bus
+from drivers.address import DeviceAddress, named
+from drivers.api import BadRequest, Bus, BusPlace, Device, Observer
 from drivers.cjt188.config import Cjt188Settings
 from drivers.cjt188.config import address_problem as cjt188_problem
-from drivers.cjt188.driver import Cjt188Meter
 from drivers.dlt645.config import Dlt645Settings
 from drivers.dlt645.config import address_problem as dlt645_problem
-from drivers.dlt645.driver import Dlt645Meter
-from drivers.modbus.bus import ModbusBus
-from drivers.modbus.config import (
-    ModbusAddress,
-    ModbusRtuOverTcpSettings,
-    ModbusRtuSettings,
-    ModbusTcpSettings,
-    address_problem,
-)
-from drivers.modbus.driver import ModbusDevice
+from drivers.modbus.config import ModbusRtuOverTcpSettings, ModbusRtuSettings, ModbusTcpSettings
+from drivers.modbus.config import address_problem as modbus_problem
 from drivers.profile import Profile
-from drivers.serial_line.bus import SerialBus
-from drivers.serial_line.config import LineSettings
-from drivers.serial_line.reading import MeterDevice
 
 BusSettings = Annotated[
     ModbusTcpSettings | ModbusRtuSettings | ModbusRtuOverTcpSettings | Dlt645Settings | Cjt188Settings,
     Field(discriminator="protocol"),
 ]
 """A bus in a site file; `protocol` says which kind."""
-Observer = Callable[[int | str, float, str], None]
-"""Told of each request: the unit (a meter by its name), the seconds it held the bus, `ok` or the kind of the error."""
 
 
-class DeviceAddress(ModbusAddress):
-    """A device's place on its bus, in a site file: a Modbus device has a `unit`, a meter an `address`."""
+class Opener(Protocol):
+    """The module `opening` of a protocol's folder."""
 
-    address: str | None = None
+    def open_bus(self, settings: Any, *, name: str, observe: Observer | None) -> Bus:  # noqa: ANN401 - each has its own
+        """Make the bus; it is not connected yet."""
+        ...
+
+    def open_device(self, bus: Any, *, address: DeviceAddress, profile: Profile, name: str) -> Device:  # noqa: ANN401 - likewise
+        """Make a device on that bus; nothing is sent."""
+        ...
 
 
-BUSES: Mapping[str, type[ModbusBus | SerialBus]] = {
-    "modbus-tcp": ModbusBus,
-    "modbus-rtu": ModbusBus,
-    "modbus-rtu-over-tcp": ModbusBus,
-    "dlt645": SerialBus,
-    "cjt188": SerialBus,
+def _modbus() -> Opener:
+    from drivers.modbus import opening
+
+    return opening
+
+
+def _dlt645() -> Opener:
+    from drivers.dlt645 import opening
+
+    return opening
+
+
+def _cjt188() -> Opener:
+    from drivers.cjt188 import opening
+
+    return opening
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BusKind:
+    """One protocol of a bus.
+
+    `speaks` is the protocol of the profiles whose devices can be on it. The devices are told apart `by` their unit or
+    their address, or there is one on the whole bus; `problem` says why a bus cannot have a device there, or None.
+    `opener` imports what talks to hardware.
+    """
+
+    speaks: str
+    by: Literal["unit", "address", "bus"]
+    problem: Callable[[Any, DeviceAddress], str | None]
+    opener: Callable[[], Opener]
+
+
+_MODBUS = BusKind(speaks="modbus", by="unit", problem=modbus_problem, opener=_modbus)
+_PRINTED = "it is printed on the meter"
+BUSES: Mapping[str, BusKind] = {
+    "modbus-tcp": _MODBUS,
+    "modbus-rtu": _MODBUS,
+    "modbus-rtu-over-tcp": _MODBUS,
+    "dlt645": BusKind(speaks="dlt645", by="address", problem=named(dlt645_problem, what=_PRINTED), opener=_dlt645),
+    "cjt188": BusKind(speaks="cjt188", by="address", problem=named(cjt188_problem, what=_PRINTED), opener=_cjt188),
 }
-METERS: Mapping[str, type[Dlt645Meter | Cjt188Meter]] = {"dlt645": Dlt645Meter, "cjt188": Cjt188Meter}
-ADDRESSES: Mapping[str, Callable[[str], str | None]] = {"dlt645": dlt645_problem, "cjt188": cjt188_problem}
+"""The `protocol` of a bus to what it is."""
 
 
-def open_bus(settings: BusSettings, name: str = "", observe: Observer | None = None) -> ModbusBus | SerialBus:
+def open_bus(settings: BusSettings, name: str = "", observe: Observer | None = None) -> Bus:
     """Make the bus that `settings` describe; it is not connected yet.
 
     `name` is for errors (by default its place). `observe` is told of every request.
     """
-    make: Callable[..., ModbusBus | SerialBus] = BUSES[settings.protocol]
-    return make(settings, name=name or settings.place, observe=observe)
+    return BUSES[settings.protocol].opener().open_bus(settings, name=name or settings.place, observe=observe)
 
 
-def open_device(bus: Bus, address: DeviceAddress, profile: Profile, name: str) -> ModbusDevice | MeterDevice:
+def open_device(bus: Bus, address: DeviceAddress, profile: Profile, name: str) -> Device:
     """Make a device on a bus of `open_bus`; nothing is sent. BadRequest when it cannot be there (`device_problem`)."""
-    if not isinstance(bus, ModbusBus | SerialBus) or not bus.settings.protocol.startswith(profile.protocol):
-        raise BadRequest(
-            device=name, why=f"the profile `{profile.name}` needs a bus of its protocol {profile.protocol}"
-        )
-    if problem := device_problem(bus.settings, address):
+    settings = bus.settings
+    if problem := protocol_problem(settings, profile) or device_problem(settings, address):
         raise BadRequest(device=name, why=problem)
-    if isinstance(bus, ModbusBus):
-        return ModbusDevice(bus, unit=address.unit, profile=profile, name=name)
-    return METERS[profile.protocol](bus, address=str(address.address), profile=profile, name=name)
+    return BUSES[settings.protocol].opener().open_device(bus, address=address, profile=profile, name=name)
 
 
-def device_problem(bus: BusSettings | LineSettings, address: DeviceAddress) -> str | None:
+def protocol_problem(bus: BusPlace, profile: Profile) -> str | None:
+    """Say why no device with this profile can be on this bus; None when it can."""
+    if BUSES[bus.protocol].speaks == profile.protocol:
+        return None
+    return f"the profile `{profile.name}` needs a bus of its protocol {profile.protocol}, not {bus.protocol}"
+
+
+def device_problem(bus: BusPlace, address: DeviceAddress) -> str | None:
     """Say why a device cannot have this address on this bus, for checking a site file; None when it can."""
-    if not isinstance(bus, LineSettings):
-        return "a Modbus device has a `unit`, and no `address`" if address.address else address_problem(bus, address)
-    if address.address is None:
-        return f"a meter of the protocol {bus.protocol} needs its `address`, which is printed on it"
-    return ADDRESSES[bus.protocol](address.address)
+    return BUSES[bus.protocol].problem(bus, address)
 
 
-def place_of(bus: BusSettings | LineSettings, address: DeviceAddress) -> tuple[str, str]:
-    """Give the key that places a device on this bus, and its value: ("unit", "3"), ("address", "000000000161")."""
-    return ("address", address.address or "") if bus.protocol in METERS else ("unit", str(address.unit))
+def place_of(bus: BusPlace, address: DeviceAddress) -> tuple[str, str]:
+    """Give the key that places a device on this bus, and its value: ("unit", "3"), ("address", "000000000161").
+
+    On a bus with one device that is ("bus", "").
+    """
+    by = BUSES[bus.protocol].by
+    return by, {"unit": str(address.unit), "address": address.address or "", "bus": ""}[by]

@@ -181,7 +181,8 @@ def _probe(settings: AgentSettings, health: Health, figures: Figures) -> Iterato
 def _groups(profile: Profile) -> dict[timedelta, tuple[str, ...]]:
     groups: dict[timedelta, list[str]] = {}
     for point, one in profile.points.items():
-        groups.setdefault(one.poll, []).append(point)
+        if one.polled:
+            groups.setdefault(one.poll, []).append(point)
     return {period: tuple(points) for period, points in sorted(groups.items())}
 
 

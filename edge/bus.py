@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from drivers.api import BadRequest, Bus, Device, DriverError, PointResult, Refused, Unreachable
+from drivers.api import BadRequest, Bus, Device, DriverError, PointResult, Refused, Talking, Unreachable
 from edge.schedule import PollGroup, Schedule
 from runtime.cancellation import honour_cancellation
 from runtime.health import Check, Status
@@ -92,7 +92,13 @@ class BusRunner:
         return Check(status=Status.OK)
 
     async def run(self) -> None:
-        """Poll until cancelled; then the connection is closed."""
+        """Poll, and listen where devices speak by themselves, until cancelled; then the connection is closed."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._poll_for_ever(), name=f"bus:{self._name}:poll")
+            if isinstance(self._bus, Talking):
+                tasks.create_task(self._bus.listen(self._listener.on_read), name=f"bus:{self._name}:listen")
+
+    async def _poll_for_ever(self) -> None:
         try:
             while True:
                 honour_cancellation()

@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field
 
+from drivers.address import DeviceAddress
 from drivers.catalog import catalog_profile, profile_names
 from drivers.profile import AlarmOverride, Identifier, Label, Profile, load_profile
-from drivers.registry import BusSettings, DeviceAddress, device_problem, place_of
+from drivers.registry import BusSettings, device_problem, place_of, protocol_problem
 from runtime.config import ConfigError, Problem, Strict, read_toml, validate
 from runtime.durations import Duration
 from wire.errors import MalformedTopic
@@ -218,9 +219,11 @@ def _check_agent(where: str, name: str, agent: AgentSettings, profiles: Mapping[
             continue  # said with the device
         kind, place = place_of(agent.buses[device.bus], device)
         twin = places.setdefault((device.bus, place), device_name)
-        if place and twin != device_name:
+        if (place or kind == "bus") and twin != device_name:
             message = f"`{twin}` is {kind} {place} on the bus `{device.bus}` already"
             remedy = f"give each device of a bus {'a unit' if kind == 'unit' else 'an address'} of its own"
+            if kind == "bus":
+                message, remedy = f"`{twin}` is on the bus `{device.bus}` already", "such a bus has one device"
             yield Problem(key=f"{key}.{kind}", message=message, remedy=remedy)
 
 
@@ -237,7 +240,7 @@ def _check_device(
     profile = profiles.get(device.profile)
     if profile is None:
         return  # said where the profiles were looked for
-    if bus is not None and not bus.protocol.startswith(profile.protocol):
+    if bus is not None and protocol_problem(bus, profile):
         message = f"`{device.profile}` speaks {profile.protocol}, and the bus `{device.bus}` is {bus.protocol}"
         yield Problem(key=f"{key}.bus", message=message, remedy="put the device on a bus of its own protocol")
     for rule, override in device.alarms.items():

@@ -44,7 +44,8 @@ class DevicePipeline:
     """The points of one device: what each last showed, and which readings are worth a record.
 
     A reading is reported when it is the point's first, when its quality changed, when the value moved by at least the
-    deadband (any change where there is none), or when `heartbeat` has passed since the point's last report.
+    deadband (any change where there is none), or when `heartbeat` has passed since the point's last report. An event is
+    always reported; a point that is `local` never is.
     """
 
     def __init__(self, points: Mapping[str, Point], *, heartbeat: timedelta) -> None:
@@ -67,8 +68,9 @@ class DevicePipeline:
         return tuple(reading for one in judged if (reading := self._consider(one)) is not None)
 
     def unreachable(self, reason: str, *, at_ms: int) -> tuple[Reading, ...]:
-        """Make every point BAD with its last value, because the device cannot be read; gives the readings to report."""
-        return self.take((PointResult(point=point, value=None, reason=reason) for point in self._points), at_ms=at_ms)
+        """Make every polled point BAD with its last value, because nothing can be read; gives what to report."""
+        lost = (name for name, point in self._points.items() if point.polled)
+        return self.take((PointResult(point=point, value=None, reason=reason) for point in lost), at_ms=at_ms)
 
     def _consider(self, reading: Reading) -> Reading | None:
         before = self._shown.get(reading.point)
@@ -83,7 +85,7 @@ class DevicePipeline:
             # A poll and a command's read-back in one millisecond: the store tells samples apart by their time.
             reading = replace(reading, at_ms=reading.at_ms + 1)
         self._shown[reading.point] = reading
-        if not news:
+        if not news or self._points[reading.point].local:
             self.counts.held_back += 1
             return None
         self._reported[reading.point] = reading
@@ -91,7 +93,7 @@ class DevicePipeline:
 
     def _is_news(self, reading: Reading) -> bool:
         reported = self._reported.get(reading.point)
-        if reported is None or reported.quality is not reading.quality:
+        if reported is None or reported.quality is not reading.quality or self._points[reading.point].event:
             return True
         if reading.quality is not Quality.GOOD:
             # A BAD point stays BAD since the same moment: saying so again would tell nothing that the record of the

@@ -83,7 +83,8 @@ def device_birth(*, place: JournalPlace, identity: DeviceIdentity, last: Callabl
         kind = bool if command.value is not None else profile.points[command.point].value_type
         metrics.append(Metric(name=contract.command_metric(name), datatype=DATATYPE_OF[kind]))
     for name, point in profile.points.items():
-        metrics.append(_point(last(name), point, extra=_engineering(point)))
+        if point.reported:
+            metrics.append(_point(last(name), point, extra=_engineering(point)))
     return metrics
 
 

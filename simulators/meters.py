@@ -11,6 +11,7 @@ from drivers.api import Value
 from drivers.cjt188 import codec as cjt188
 from drivers.dlt645 import codec as dlt645
 from drivers.packed import Decoded
+from drivers.places.meters import Cjt188Point, Dlt645Point
 from drivers.profile import Point, Profile
 from simulators import disturbances as disturbing
 from simulators.devices import Devices
@@ -203,13 +204,13 @@ def _addressed(asked: str, address: str) -> bool:
 
 
 def _encode(point: Point, value: Value, data: bytearray) -> None:
-    if point.cjt188_table is not None:
-        cjt188.encode(point.cjt188, value, data)
+    if isinstance(point.table, Cjt188Point):
+        cjt188.encode(point.table, value, data)
     else:
-        packed.encode(point.dlt645, value, data)
+        packed.encode(point.at(Dlt645Point), value, data)
 
 
 def _decode(point: Point, data: bytes) -> Decoded:
-    if point.cjt188_table is not None:
-        return cjt188.decode(point.cjt188, data)
-    return packed.decode(point.dlt645, data)
+    if isinstance(point.table, Cjt188Point):
+        return cjt188.decode(point.table, data)
+    return packed.decode(point.at(Dlt645Point), data)

@@ -9,9 +9,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from drivers.address import DeviceAddress
 from drivers.catalog import catalog_profile
 from drivers.profile import Profile, Slug, load_profile
-from drivers.registry import ADDRESSES
+from drivers.registry import BUSES
 from runtime.config import ConfigError, Problem, Strict, load
 from runtime.durations import Duration
 from simulators.disturbances import BadDisturbance, Transport, is_disturbance, known, parse
@@ -216,7 +217,9 @@ def _clashes(scene: Scene) -> Iterator[Problem]:
             if isinstance(line, RtuLine) and isinstance(unit, int) and not 1 <= unit <= 247:  # noqa: PLR2004 - Modbus
                 remedy = "use 1 to 247"
                 yield Problem(key=f"{where}.unit", message="does not exist on a serial line", remedy=remedy)
-            if isinstance(line, MeterLine) and (problem := ADDRESSES[line.protocol](str(unit))):
+            if isinstance(line, MeterLine) and (
+                problem := BUSES[line.protocol].problem(line, DeviceAddress(address=str(unit)))
+            ):
                 yield Problem(key=f"{where}.address", message=problem, remedy="correct the address")
             devices.add(device.name)
             units.add(unit)

@@ -340,7 +340,8 @@ def _points(
         )
 
     first = comes_first(known.profile, here)
-    return [shown(name) for name in first], [shown(name) for name in known.profile.points if name not in first]
+    rest = [name for name, point in known.profile.points.items() if point.reported and name not in first]
+    return [shown(name) for name in first], [shown(name) for name in rest]
 
 
 def _rules(known: Known, row: Row) -> tuple[Rule, ...]:

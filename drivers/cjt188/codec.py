@@ -13,7 +13,7 @@ from drivers.api import Value
 from drivers.packed import Decoded
 from drivers.packed import decode as decode_packed
 from drivers.packed import encode as encode_packed
-from drivers.places import Cjt188Point, Quantity
+from drivers.places.meters import Cjt188Point, Quantity
 
 START = 0x68
 END = 0x16

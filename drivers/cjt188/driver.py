@@ -3,6 +3,7 @@
 from drivers.api import Refused
 from drivers.cjt188 import codec
 from drivers.packed import Decoded
+from drivers.places.meters import Cjt188Point
 from drivers.profile import Point, Profile
 from drivers.serial_line.bus import SerialBus
 from drivers.serial_line.reading import MeterDevice
@@ -38,4 +39,4 @@ class Cjt188Meter(MeterDevice):
             raise Refused(device=self.name, code=error.code, why=str(error)) from error
 
     def _decode(self, point: Point, data: bytes) -> Decoded:
-        return codec.decode(point.cjt188, data)
+        return codec.decode(point.at(Cjt188Point), data)

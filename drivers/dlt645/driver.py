@@ -3,6 +3,7 @@
 from drivers.api import Garbled, Refused
 from drivers.dlt645 import codec
 from drivers.packed import Decoded, decode
+from drivers.places.meters import Dlt645Point
 from drivers.profile import Point, Profile
 from drivers.serial_line.bus import SerialBus
 from drivers.serial_line.reading import MeterDevice
@@ -31,7 +32,7 @@ class Dlt645Meter(MeterDevice):
             raise Garbled(device=self.name, why=str(error)) from error
 
     def _decode(self, point: Point, data: bytes) -> Decoded:
-        return decode(point.dlt645, data)
+        return decode(point.at(Dlt645Point), data)
 
 
 async def find_address(bus: SerialBus, *, device: str) -> str:

@@ -12,7 +12,7 @@ from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from functools import lru_cache
 
 from drivers.api import Value
-from drivers.profile import ModbusPoint, RegisterType, WordOrder
+from drivers.places.modbus import LONGEST_COIL_PULSE, ModbusPoint, RegisterType, WordOrder, Write
 
 REGISTER_BITS = 16
 REGISTER_MAX = 0xFFFF
@@ -41,7 +41,7 @@ def decode(point: ModbusPoint, raw: Sequence[int] | Sequence[bool]) -> Decoded:
     """
     if len(raw) != point.count:
         raise ValueError(f"the point takes {point.count} addresses, and {len(raw)} were given")
-    if point.table.is_bits:
+    if point.table.is_bits and not point.is_pulse:
         return Decoded(value=bool(raw[0]))
     data = _to_bytes(point, [int(word) for word in raw])
     if point.type is RegisterType.STRING:
@@ -55,10 +55,13 @@ def encode(point: ModbusPoint, value: Value, *, current: int = 0) -> tuple[int, 
     """Give the registers (0..65535), or for a bit table one 0 or 1, by which a device shows or is told `value`.
 
     `current` is what the register holds now: a bit or a bit field is set in it and the rest kept. A number between two
-    raw steps goes to the nearer one, so a read-back may differ by half a step. ValueError says what fits.
+    raw steps goes to the nearer one, so a read-back may differ by half a step. A pulse is the word that stands for its
+    time, without its `lead`; one of no length is refused. ValueError says what fits.
     """
     _check_kind(point, value)
-    if point.table.is_bits:
+    if point.is_pulse and float(value) <= 0:
+        raise ValueError(f"{value} does not fit: a pulse lasts longer than 0 s")
+    if point.table.is_bits and not point.is_pulse:
         return (int(bool(value)),)
     if point.type is RegisterType.BOOL:
         mask = 1 << (point.bit or 0)
@@ -69,6 +72,17 @@ def encode(point: ModbusPoint, value: Value, *, current: int = 0) -> tuple[int, 
     if point.type.is_float:
         return _to_words(point, _float_bytes(point, float(value)))
     return _to_words(point, _integer_bytes(point, value, current))
+
+
+def masks(point: ModbusPoint, value: Value) -> tuple[int, int]:
+    """Give the two masks by which function 22 puts `value` into bits of a register: (current AND and) OR or.
+
+    ValueError as for `encode`, and for a point that is no bit or bit field.
+    """
+    if point.bit is None and point.bits is None:
+        raise ValueError("the point is no bit or bit field of a register")
+    (onto_zeros,), (onto_ones,) = encode(point, value, current=0), encode(point, value, current=REGISTER_MAX)
+    return onto_zeros ^ onto_ones, onto_zeros
 
 
 def limits(point: ModbusPoint) -> tuple[float, float]:
@@ -154,6 +168,8 @@ def _integer_bytes(point: ModbusPoint, value: Value, current: int) -> bytes:
 
 
 def _raw_limits(point: ModbusPoint) -> tuple[int, int]:
+    if point.write is Write.COIL_PULSE:
+        return 1, LONGEST_COIL_PULSE
     width = point.bits[1] if point.bits is not None else REGISTER_BITS * point.count
     return (-(1 << width - 1), (1 << width - 1) - 1) if point.type in _SIGNED else (0, (1 << width) - 1)
 

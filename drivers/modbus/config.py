@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from drivers.address import DeviceAddress
 from runtime.config import Strict
 from runtime.durations import Duration
 
@@ -85,14 +86,10 @@ class ModbusRtuOverTcpSettings(Strict):
 ModbusSettings = ModbusTcpSettings | ModbusRtuSettings | ModbusRtuOverTcpSettings
 
 
-class ModbusAddress(Strict):
-    """Where a device sits on its bus: its unit id. A serial line has 1 to 247; over TCP 0 and 255 are in use too."""
-
-    unit: int = Field(default=1, ge=0, le=255)
-
-
-def address_problem(bus: ModbusSettings, address: ModbusAddress) -> str | None:
-    """Say why a device cannot have this address on this bus; None when it can."""
+def address_problem(bus: ModbusSettings, address: DeviceAddress) -> str | None:
+    """Say why a device cannot have this address; None when it can. Over TCP the units 0 and 255 exist too."""
+    if address.address is not None:
+        return "a Modbus device has a `unit`, and no `address`"
     if not isinstance(bus, ModbusTcpSettings) and not 1 <= address.unit <= 247:  # noqa: PLR2004 - Modbus serial line
         return f"unit {address.unit} does not exist on a serial line: use 1 to 247"
     return None

@@ -7,6 +7,8 @@ from typing import Protocol
 from drivers import packed
 from drivers.api import Value
 from drivers.modbus import codec
+from drivers.places.meters import MeterPoint
+from drivers.places.modbus import ModbusPoint
 from drivers.profile import Point, Profile, RegisterType
 
 
@@ -126,10 +128,11 @@ def raw_of(point: Point, *words: str) -> int | None:
 
 
 def _holds(point: Point) -> tuple[float, float]:
-    meter = point.dlt645_table or point.cjt188_table
-    if meter is not None:
-        return packed.limits(meter)
-    modbus = point.modbus
+    if isinstance(point.table, MeterPoint):
+        return packed.limits(point.table)
+    if not isinstance(point.table, ModbusPoint):
+        return -1e9, 1e9  # told as text or in a float: any machine's figures
+    modbus = point.table
     if modbus.type in {RegisterType.BOOL, RegisterType.STRING}:
         return 0.0, 1.0
     if modbus.type.is_float:

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from drivers.address import DeviceAddress
 from drivers.api import BadRequest, Bus, Device, PointResult, Refused, TimedOut, Unreachable, Value
 from drivers.modbus.bus import ModbusBus
 from drivers.modbus.driver import ModbusDevice
 from drivers.profile import Profile
-from drivers.registry import DeviceAddress, open_bus, open_device
+from drivers.registry import open_bus, open_device
 from tests.support.modbus_peers import Line, Served, TcpPeer, connected, rtu_settings, tcp_settings
 
 LABEL = {"zh": "点", "en": "point"}

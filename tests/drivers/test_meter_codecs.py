@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from drivers.cjt188 import codec as cjt188
 from drivers.dlt645 import codec as dlt645
 from drivers.packed import NOT_AVAILABLE, NOT_SENT, decode, encode, limits
-from drivers.places import Cjt188Point, Dlt645Point, Quantity
+from drivers.places.meters import Cjt188Point, Dlt645Point, Quantity
 
 METER = "000000000161"
 ENERGY = "68 61 01 00 00 00 00 68 91 08 33 33 34 33 59 33 33 33 8A 16"

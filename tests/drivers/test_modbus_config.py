@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import Field
 
+from drivers.address import DeviceAddress
 from drivers.modbus.config import (
-    ModbusAddress,
     ModbusRtuOverTcpSettings,
     ModbusRtuSettings,
     ModbusTcpSettings,
@@ -33,7 +33,7 @@ def test_the_protocol_decides_the_kind() -> None:
     gateway = bus(protocol="modbus-rtu-over-tcp", host="10.0.0.2", port=4196, quiet="200ms")
     assert isinstance(gateway, ModbusRtuOverTcpSettings)
     assert gateway.place == "10.0.0.2:4196"
-    assert address_problem(gateway, ModbusAddress(unit=0))
+    assert address_problem(gateway, DeviceAddress(unit=0))
 
 
 @pytest.mark.parametrize(
@@ -70,6 +70,6 @@ def test_the_silence_between_frames(more: dict[str, Any], seconds: float) -> Non
 
 def test_units_follow_the_kind_of_bus() -> None:
     line, tcp = bus(protocol="modbus-rtu", port="p"), bus(protocol="modbus-tcp", host="h")
-    assert address_problem(line, ModbusAddress(unit=247)) is None
-    assert address_problem(line, ModbusAddress(unit=248)) == "unit 248 does not exist on a serial line: use 1 to 247"
-    assert address_problem(tcp, ModbusAddress(unit=255)) is None
+    assert address_problem(line, DeviceAddress(unit=247)) is None
+    assert address_problem(line, DeviceAddress(unit=248)) == "unit 248 does not exist on a serial line: use 1 to 247"
+    assert address_problem(tcp, DeviceAddress(unit=255)) is None

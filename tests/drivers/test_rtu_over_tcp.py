@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
+from drivers.address import DeviceAddress
 from drivers.api import BadRequest, Garbled, TimedOut, Unreachable
 from drivers.modbus.bus import ModbusBus
 from drivers.modbus.config import ModbusRtuOverTcpSettings
 from drivers.profile import Table
-from drivers.registry import DeviceAddress, open_bus, open_device
+from drivers.registry import open_bus, open_device
 from tests.drivers.test_device import THING
 from tests.support.modbus_peers import HANG_UP, TcpPeer
 

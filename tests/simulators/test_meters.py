@@ -10,10 +10,11 @@ from random import Random
 import pytest
 from pydantic import TypeAdapter
 
+from drivers.address import DeviceAddress
 from drivers.api import Device, Garbled, Refused, TimedOut
 from drivers.catalog import catalog_profile
 from drivers.dlt645.driver import find_address
-from drivers.registry import BusSettings, DeviceAddress, open_bus, open_device
+from drivers.registry import BusSettings, open_bus, open_device
 from drivers.serial_line.bus import SerialBus
 from simulators.machines.registry import make_machine
 from simulators.meter_server import serve_meters_pty, serve_meters_tcp

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 
+from drivers.address import DeviceAddress
 from drivers.catalog import catalog_profile
 from drivers.modbus.blocks import poll_plan
 from drivers.modbus.config import ModbusRtuSettings, ModbusTcpSettings
 from drivers.profile import Table
-from drivers.registry import DeviceAddress, open_bus, open_device
+from drivers.registry import open_bus, open_device
 from simulators.modbus_server import serve_rtu, serve_tcp
 from simulators.pseudo_terminal import LineUnavailable
 from simulators.station import Stations

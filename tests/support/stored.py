@@ -4,6 +4,7 @@ from drivers import packed
 from drivers.api import Value
 from drivers.cjt188 import codec as cjt188
 from drivers.modbus import codec as modbus
+from drivers.places.meters import Cjt188Point, Dlt645Point
 from drivers.profile import Point
 
 
@@ -12,8 +13,8 @@ def shown(point: Point, value: Value) -> Value | None:
     if point.modbus_table is not None:
         return modbus.decode(point.modbus, modbus.encode(point.modbus, value)).value
     data = bytearray()
-    if point.cjt188_table is not None:
-        cjt188.encode(point.cjt188, value, data)
-        return cjt188.decode(point.cjt188, bytes(data)).value
-    packed.encode(point.dlt645, value, data)
-    return packed.decode(point.dlt645, bytes(data)).value
+    if isinstance(point.table, Cjt188Point):
+        cjt188.encode(point.table, value, data)
+        return cjt188.decode(point.table, bytes(data)).value
+    packed.encode(point.at(Dlt645Point), value, data)
+    return packed.decode(point.at(Dlt645Point), bytes(data)).value
