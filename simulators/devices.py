@@ -113,7 +113,7 @@ class Devices(Generic[Device]):
 
     def _check(self, device: Played, fault: str | None) -> None:
         known = device.machine.faults()
-        if fault is not None and fault not in known:
+        if fault is not None and fault.partition(":")[0] not in known:
             raise UnknownFault(fault, (*known, *self.disturbances()))
 
     def _changed(self) -> None:

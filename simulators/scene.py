@@ -2,97 +2,24 @@
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from drivers.address import DeviceAddress
 from drivers.catalog import catalog_profile
 from drivers.profile import Profile, Slug, load_profile
-from drivers.registry import BUSES
 from runtime.config import ConfigError, Problem, Strict, load
 from runtime.durations import Duration
 from simulators.disturbances import BadDisturbance, Transport, is_disturbance, known, parse
+from simulators.lines.base import SceneLine
+from simulators.lines.registry import Line
 from simulators.machines.api import UnknownFault
 from simulators.machines.registry import make_machine
 
 _HERE = Path(__file__).parent / "scenes"
-
-
-class _Device(Strict):
-    name: Slug
-    profile: str = Field(min_length=1)
-    seed: int = 0
-
-
-class SceneDevice(_Device):
-    """One device: a profile of the catalogue, or the path of a `profile.toml` (from the scene's folder)."""
-
-    unit: int = Field(ge=0, le=255)
-
-
-class SceneMeter(_Device):
-    """One meter, by the address that is printed on it; the rest as for any device."""
-
-    address: str
-
-
-class _Line(Strict):
-    name: Slug
-    devices: tuple[SceneDevice, ...] = Field(min_length=1)
-
-
-class TcpLine(_Line):
-    """Devices behind one TCP port; port 0 takes any free one, which `linli simulate status` tells."""
-
-    protocol: Literal["tcp"]
-    host: str = Field(default="127.0.0.1", min_length=1)
-    port: int = Field(ge=0, le=65535)
-
-
-class RtuLine(_Line):
-    """Devices on one serial line: a pseudo-terminal that `<data>/<link>` points to.
-
-    With `baudrate` frames take the time that they would take on the wire; without it, they take none.
-    """
-
-    protocol: Literal["rtu"]
-    link: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
-    baudrate: int | None = Field(default=None, ge=300, le=4_000_000)
-
-
-class MeterLine(Strict):
-    """Meters on one serial line: a pseudo-terminal at `<data>/<link>`, or (with `port`) a serial server's TCP port.
-
-    With `baudrate` frames on the pseudo-terminal take the time that they would take on the wire.
-    """
-
-    name: Slug
-    protocol: Literal["dlt645", "cjt188"]
-    devices: tuple[SceneMeter, ...] = Field(min_length=1)
-    link: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] | None = None
-    baudrate: int | None = Field(default=None, ge=300, le=4_000_000)
-    host: str = Field(default="127.0.0.1", min_length=1)
-    port: int | None = Field(default=None, ge=0, le=65535)
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if (self.link is None) == (self.port is None):
-            raise ValueError("a line of meters has either `link` or `port`")
-        return self
-
-
-Line = Annotated[TcpLine | RtuLine | MeterLine, Field(discriminator="protocol")]
-_MODBUS = "modbus"
-
-
-def transport_of(line: TcpLine | RtuLine | MeterLine) -> Transport:
-    """Say what carries a line's frames."""
-    tcp = isinstance(line, TcpLine) or (isinstance(line, MeterLine) and line.link is None)
-    return Transport.TCP if tcp else Transport.SERIAL
 
 
 class Step(Strict):
@@ -123,7 +50,7 @@ class LoadedScene:
     profiles: Mapping[str, Profile]
     """Name of device to its profile."""
 
-    def line(self, name: str) -> TcpLine | RtuLine | MeterLine:
+    def line(self, name: str) -> SceneLine:
         """Give a line by name; ConfigError names those that there are."""
         for line in self.scene.lines:
             if line.name == name:
@@ -165,7 +92,7 @@ def load_scene(file: Path) -> LoadedScene:
     profiles: dict[str, Profile] = {}
     problems: list[Problem] = []
     for i, line in enumerate(scene.lines):
-        for d, device in enumerate(line.devices):
+        for d, device in enumerate(line.members):
             try:
                 profiles[device.name] = _profile(file, device.profile)
             except ConfigError as error:
@@ -197,64 +124,34 @@ def _clashes(scene: Scene) -> Iterator[Problem]:
                 key=f"lines.{i}.name", message=f"{line.name!r} is taken", remedy="give each line its own name"
             )
         lines.add(line.name)
-        what = "port" if transport_of(line) is Transport.TCP else "link"
-        place = line.link if isinstance(line, RtuLine) else _place(line)
+        what, place = line.endpoint
         if place in places:
             yield Problem(
                 key=f"lines.{i}.{what}", message="another line has it", remedy=f"give each line its own {what}"
             )
         places.add(place)
-        units: set[int | str] = set()
-        for d, device in enumerate(line.devices):
-            where = f"lines.{i}.devices.{d}"
+        for d, device in enumerate(line.members):
             if device.name in devices:
                 remedy = "give each device of the scene its own name"
-                yield Problem(key=f"{where}.name", message=f"{device.name!r} is taken", remedy=remedy)
-            kind, unit = _unit(device)
-            if unit in units:
-                remedy = f"give each device of a line its own {kind}"
-                yield Problem(key=f"{where}.{kind}", message=f"{kind} {unit} is taken", remedy=remedy)
-            if isinstance(line, RtuLine) and isinstance(unit, int) and not 1 <= unit <= 247:  # noqa: PLR2004 - Modbus
-                remedy = "use 1 to 247"
-                yield Problem(key=f"{where}.unit", message="does not exist on a serial line", remedy=remedy)
-            if isinstance(line, MeterLine) and (
-                problem := BUSES[line.protocol].problem(line, DeviceAddress(address=str(unit)))
-            ):
-                yield Problem(key=f"{where}.address", message=problem, remedy="correct the address")
+                yield Problem(key=f"lines.{i}.devices.{d}.name", message=f"{device.name!r} is taken", remedy=remedy)
             devices.add(device.name)
-            units.add(unit)
-
-
-def _unit(device: _Device) -> tuple[str, int | str]:
-    match device:
-        case SceneDevice():
-            return "unit", device.unit
-        case SceneMeter():
-            return "address", device.address
-        case _:
-            raise TypeError(f"a device of an unknown kind: {device!r}")
-
-
-def _place(line: TcpLine | MeterLine) -> object:
-    if isinstance(line, MeterLine) and line.link is not None:
-        return line.link
-    return line.host, line.port or line.name
+        for problem in line.problems():
+            yield replace(problem, key=f"lines.{i}.{problem.key}")
 
 
 def _strangers(scene: Scene, profiles: Mapping[str, Profile]) -> Iterator[Problem]:
     """Find devices that speak another protocol than their line."""
     for i, line in enumerate(scene.lines):
-        spoken = line.protocol if isinstance(line, MeterLine) else _MODBUS
-        for d, device in enumerate(line.devices):
+        for d, device in enumerate(line.members):
             profile = profiles.get(device.name)
-            if profile is not None and profile.protocol != spoken:
-                message = f"{device.profile} speaks {profile.protocol}, and the line speaks {spoken}"
+            if profile is not None and profile.protocol != line.speaks:
+                message = f"{device.profile} speaks {profile.protocol}, and the line speaks {line.speaks}"
                 remedy = "put the device on a line of its own protocol"
                 yield Problem(key=f"lines.{i}.devices.{d}.profile", message=message, remedy=remedy)
 
 
 def _impossible(scene: Scene, profiles: Mapping[str, Profile]) -> Iterator[Problem]:
-    transports = {device.name: transport_of(line) for line in scene.lines for device in line.devices}
+    transports = {device.name: line.transport for line in scene.lines for device in line.members}
     for s, step in enumerate(scene.steps):
         if step.device not in transports:
             message = f"no device {step.device!r}"
@@ -271,7 +168,7 @@ def _impossible_fault(
     key: str, device: str, fault: str, machine: tuple[str, ...], transport: Transport
 ) -> Iterator[Problem]:
     if not is_disturbance(fault):
-        if fault not in machine:
+        if fault.partition(":")[0] not in machine:
             remedy = _closest(fault, (*machine, *known(transport)))
             yield Problem(key=key, message=f"{device} has no fault {fault!r}", remedy=remedy)
         return

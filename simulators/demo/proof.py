@@ -94,7 +94,7 @@ def settle(
     profiles = {
         device.name: catalog_profile(device.profile)
         for line in load_scene(stack.layout.scene).scene.lines
-        for device in line.devices
+        for device in line.members
     }
     samples = _samples(stack.layout.telemetry, since_ms=since_ms)
     ledgers: list[tuple[str, str, PointLedger]] = []

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from runtime.config import ConfigError
-from simulators.scene import RtuLine, TcpLine, find_scene, load_scene, scenes
+from simulators.lines.modbus import RtuLine, TcpLine
+from simulators.scene import find_scene, load_scene, scenes
 
 BAD = Path(__file__).parent / "bad"
 

@@ -1,0 +1,126 @@
+"""What all kinds of line have in common: how a scene describes them, and what they are given to run."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from drivers.address import DeviceAddress
+from drivers.profile import Profile, Slug
+from drivers.registry import BUSES
+from runtime.config import Problem, Strict
+from simulators.disturbances import Transport
+from simulators.machines.api import Machine
+from simulators.machines.registry import make_machine
+from simulators.witness import Witness
+
+Link = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+"""A name in the data folder that points to a line's pseudo-terminal."""
+Baudrate = Annotated[int, Field(ge=300, le=4_000_000)]
+
+
+class SceneDevice(Strict):
+    """One device: a profile of the catalogue, or the path of a `profile.toml` (from the scene's folder)."""
+
+    name: Slug
+    profile: str = Field(min_length=1)
+    seed: int = 0
+
+    @property
+    def place(self) -> tuple[str, int | str]:
+        """The key that places it on its line, and its value; ("name", its name) where it needs no place."""
+        return "name", self.name
+
+
+class UnitDevice(SceneDevice):
+    """A device with a unit number."""
+
+    unit: int = Field(ge=0, le=255)
+
+    @property
+    def place(self) -> tuple[str, int | str]:
+        """Its unit."""
+        return "unit", self.unit
+
+
+class AddressedDevice(SceneDevice):
+    """A device by the address that is printed on it."""
+
+    address: str
+
+    @property
+    def place(self) -> tuple[str, int | str]:
+        """Its address."""
+        return "address", self.address
+
+
+class SceneLine(Strict, ABC):
+    """One line of a scene, with its devices."""
+
+    speaks: ClassVar[str]
+    """The protocol of the profiles that its devices have."""
+    bus: ClassVar[str]
+    """The protocol of the bus by which an agent reads it."""
+
+    name: Slug
+
+    @property
+    @abstractmethod
+    def members(self) -> tuple[SceneDevice, ...]:
+        """Its devices."""
+
+    @property
+    @abstractmethod
+    def transport(self) -> Transport:
+        """What carries its frames."""
+
+    @property
+    @abstractmethod
+    def endpoint(self) -> tuple[str, object]:
+        """The key that says where it is, and something that no other line may have equal."""
+
+    def problems(self) -> Iterator[Problem]:
+        """Find what is wrong with the line by itself; the keys are its own."""
+        places: set[int | str] = set()
+        for d, device in enumerate(self.members):
+            key, place = device.place
+            if key == "name":
+                continue  # names are compared over the whole scene
+            if place in places:
+                remedy = f"give each device of a line its own {key}"
+                yield Problem(key=f"devices.{d}.{key}", message=f"{key} {place} is taken", remedy=remedy)
+            places.add(place)
+            address = DeviceAddress(unit=place) if isinstance(place, int) else DeviceAddress(address=place)
+            if problem := BUSES[self.bus].problem(self, address):
+                yield Problem(key=f"devices.{d}.{key}", message=problem, remedy=f"correct the {key}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LineContext:
+    """What a line is given: the data folder, its devices' profiles by name, and the stack that closes what it opens.
+
+    `time_scale` speeds up the day and its traffic, never the mechanics.
+    """
+
+    data: Path
+    profiles: Mapping[str, Profile]
+    time_scale: float
+    stack: AsyncExitStack
+
+    def machine(self, device: SceneDevice) -> Machine:
+        """Make the machine that plays a device."""
+        return make_machine(self.profiles[device.name], time_scale=self.time_scale)
+
+    def witness(self, device: SceneDevice) -> Witness:
+        """Open the witness of a device."""
+        return self.stack.enter_context(Witness(self.data, device.name, clock=time.time))
+
+    def random(self, device: SceneDevice) -> Random:
+        """Give a device's chance."""
+        return Random(device.seed)  # noqa: S311 - a machine's noise, and repeatable

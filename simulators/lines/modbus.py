@@ -1,0 +1,90 @@
+"""Lines of Modbus devices: a TCP port, or a serial line."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from simulators.devices import Devices
+from simulators.disturbances import Transport
+from simulators.lines.base import Baudrate, LineContext, Link, SceneLine, UnitDevice
+from simulators.station import Station
+
+
+class _ModbusLine(SceneLine):
+    speaks: ClassVar[str] = "modbus"
+
+    devices: tuple[UnitDevice, ...] = Field(min_length=1)
+
+    @property
+    def members(self) -> tuple[UnitDevice, ...]:
+        """Its devices."""
+        return self.devices
+
+
+class TcpLine(_ModbusLine):
+    """Devices behind one TCP port; port 0 takes any free one, which `linli simulate status` tells."""
+
+    bus: ClassVar[str] = "modbus-tcp"
+
+    protocol: Literal["tcp"]
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(ge=0, le=65535)
+
+    @property
+    def transport(self) -> Transport:
+        """TCP."""
+        return Transport.TCP
+
+    @property
+    def endpoint(self) -> tuple[str, object]:
+        """Its port; port 0 clashes with no other."""
+        return "port", (self.host, self.port or self.name)
+
+
+class RtuLine(_ModbusLine):
+    """Devices on one serial line: a pseudo-terminal that `<data>/<link>` points to.
+
+    With `baudrate` frames take the time that they would take on the wire; without it, they take none.
+    """
+
+    bus: ClassVar[str] = "modbus-rtu"
+
+    protocol: Literal["rtu"]
+    link: Link
+    baudrate: Baudrate | None = None
+
+    @property
+    def transport(self) -> Transport:
+        """A serial line."""
+        return Transport.SERIAL
+
+    @property
+    def endpoint(self) -> tuple[str, object]:
+        """Its link."""
+        return "link", self.link
+
+
+async def start(line: TcpLine | RtuLine, context: LineContext) -> tuple[Devices[Station], str]:
+    """Serve a line; gives its devices, and where it is. LineUnavailable."""
+    from simulators.modbus_server import serve_rtu, serve_tcp
+    from simulators.station import Stations
+
+    stations = Stations(
+        [
+            Station(
+                name=device.name,
+                unit=device.unit,
+                profile=context.profiles[device.name],
+                machine=context.machine(device),
+                witness=context.witness(device),
+                random=context.random(device),
+            )
+            for device in line.devices
+        ],
+        transport=line.transport,
+    )
+    if isinstance(line, RtuLine):
+        served = serve_rtu(stations, link=context.data / line.link, baudrate=line.baudrate)
+        return stations, str(await context.stack.enter_async_context(served))
+    port = await context.stack.enter_async_context(serve_tcp(stations, host=line.host, port=line.port))
+    return stations, f"{line.host}:{port}"

@@ -1,0 +1,26 @@
+"""Which kinds of line there are: an explicit union for scene files, and what starts each."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from simulators.devices import Devices
+from simulators.lines import meters, modbus
+from simulators.lines.base import LineContext, SceneLine
+from simulators.lines.meters import Cjt188Line, Dlt645Line
+from simulators.lines.modbus import RtuLine, TcpLine
+
+Line = Annotated[TcpLine | RtuLine | Dlt645Line | Cjt188Line, Field(discriminator="protocol")]
+"""A line in a scene file; `protocol` says which kind."""
+
+Start = Callable[[Any, LineContext], Awaitable[tuple[Devices[Any], str]]]
+"""Serves a line of its kind; gives its devices, and where it is. LineUnavailable."""
+
+STARTS: Mapping[type[SceneLine], Start] = {
+    TcpLine: modbus.start,
+    RtuLine: modbus.start,
+    Dlt645Line: meters.start,
+    Cjt188Line: meters.start,
+}
+"""A kind of line to what starts it."""
