@@ -63,7 +63,7 @@ def run(
     scene: Annotated[str, typer.Argument(help="A scene's name (see `list`), or the path of a scene file.")],
     data: Data = _DEFAULT,
 ) -> None:
-    """Run a scene until Ctrl-C: one process for each line."""
+    """Run a scene until Ctrl-C: one process for each line, or for several."""
     from runtime.children import ChildFailed
     from runtime.lifecycle import run_process
     from runtime.logs import configure_logs
@@ -80,19 +80,19 @@ def run(
         _fail("\n".join(failures))
 
 
-@app.command("line", hidden=True)
-def line(scene: str, name: str, data: Data = _DEFAULT) -> None:
-    """Run one line of a scene: what `run` starts for each."""
+@app.command("process", hidden=True)
+def process(scene: str, name: str, data: Data = _DEFAULT) -> None:
+    """Run one process of a scene: what `run` starts for each line, or for several that share one."""
     from runtime.config import ConfigError
     from runtime.lifecycle import run_process
     from runtime.logs import configure_logs
-    from simulators.line import run_line
+    from simulators.line import run_lines
     from simulators.pseudo_terminal import LineUnavailable
 
     loaded = _load(scene)
     configure_logs(process=f"simulator-{name}")
     try:
-        run_process(lambda _stop: run_line(loaded, name, data=data), name=f"simulator-{name}")
+        run_process(lambda _stop: run_lines(loaded, name, data=data), name=f"simulator-{name}")
     except (ConfigError, LineUnavailable) as error:
         _fail(str(error))
 

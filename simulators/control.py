@@ -1,5 +1,6 @@
 """How to talk to a running simulator: one line with a JSON object over a Unix socket, and one line back.
 
+One socket for each process; a process plays one line or several.
 Requests: {"do": "status"}, {"do": "values", "device"}, {"do": "fault", "device", "fault"}, {"do": "clear", "device",
 "fault"} (without `fault`: all). Answers: {"ok": true, ...}, or {"ok": false, "error": a sentence for people}.
 """
@@ -9,8 +10,9 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,10 +27,24 @@ from simulators.pseudo_terminal import LineUnavailable
 _LONGEST_PATH = 107  # bytes of a Unix socket's path, without the final zero
 _PATIENCE_S = 3.0
 _LONGEST_REQUEST = 4096
+_SHOWN = 40
+"""So many names of devices are told at most."""
 
 
 class ControlError(Exception):
     """A simulator did not do what it was asked; the text is for people."""
+
+
+class Unanswered(ControlError):
+    """Nothing answers at a socket."""
+
+
+class NoSuchDevice(ControlError):
+    """The process plays no such device; `known` are those that it plays."""
+
+    def __init__(self, text: str, known: tuple[str, ...]) -> None:
+        self.known = known
+        super().__init__(text)
 
 
 class Request(Strict):
@@ -39,39 +55,48 @@ class Request(Strict):
     fault: str | None = None
 
 
-def socket_file(data: Path, line: str) -> Path:
-    """Name the socket of a line."""
-    return data / f"{line}.sock"
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlayedLine:
+    """A line that is served: its devices, and where it is."""
+
+    name: str
+    devices: Devices[Any]
+    endpoint: str
+
+
+def socket_file(data: Path, process: str) -> Path:
+    """Name the socket of a process."""
+    return data / f"{process}.sock"
 
 
 @contextmanager
-def hold_line(data: Path, line: str) -> Iterator[None]:
-    """Be the one process that plays this line in this folder; the kernel lets go when the process dies.
+def hold_process(data: Path, process: str) -> Iterator[None]:
+    """Be the one process of this name in this folder; the kernel lets go when it dies.
 
     LineUnavailable when another one does.
     """
     data.mkdir(parents=True, exist_ok=True)
-    with (data / f"{line}.lock").open("w") as lock:
+    with (data / f"{process}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            why = f"line {line!r} already runs in {data}; stop it first, or use another --data"
+            why = f"{process!r} already runs in {data}; stop it first, or use another --data"
             raise LineUnavailable(why) from error
         yield
 
 
 @asynccontextmanager
-async def serve_control(stations: Devices[Any], *, data: Path, line: str, endpoint: str) -> AsyncIterator[None]:
-    """Listen on the line's socket, for whoever holds the line; a file that a dead process left is replaced.
+async def serve_control(lines: Sequence[PlayedLine], *, data: Path, process: str) -> AsyncIterator[None]:
+    """Listen on the process's socket, for whoever holds it; a file that a dead process left is replaced.
 
     LineUnavailable when it cannot be made.
     """
-    file = socket_file(data, line)
+    file = socket_file(data, process)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, TimeoutError, ValueError):  # ValueError: a line without an end
             row = await asyncio.wait_for(reader.readline(), _PATIENCE_S)
-            reply = answer(stations, row, line=line, endpoint=endpoint)
+            reply = answer(lines, row)
             writer.write(json.dumps(reply, ensure_ascii=False).encode() + b"\n")
             await writer.drain()
         writer.close()
@@ -90,27 +115,28 @@ async def serve_control(stations: Devices[Any], *, data: Path, line: str, endpoi
         _remove(file)
 
 
-def answer(stations: Devices[Any], row: bytes, *, line: str, endpoint: str) -> dict[str, Any]:
+def answer(lines: Sequence[PlayedLine], row: bytes) -> dict[str, Any]:
     """Do what a request asks."""
     try:
         request = Request.model_validate_json(row)
     except ValidationError as error:
         return {"ok": False, "error": f"not a request: {error.errors()[0]['msg']}"}
     if request.do == "status":
-        return {"ok": True, "line": line, "endpoint": endpoint, "devices": _describe(stations)}
-    station = stations.by_name.get(request.device or "")
-    if station is None:
-        known = ", ".join(stations.by_name)
-        return {"ok": False, "error": f"no device {request.device!r} on line {line}; there are: {known}"}
+        return {"ok": True, "lines": [_describe(line) for line in lines]}
+    devices = next((line.devices for line in lines if request.device in line.devices.by_name), None)
+    if devices is None:
+        known = [name for line in lines for name in line.devices.by_name]
+        return {"ok": False, "error": f"no device {request.device!r} here; there are: {_some(known)}", "known": known}
+    device = devices.by_name[request.device or ""]
     try:
         if request.do == "fault":
-            stations.fault(station.name, request.fault or "")
+            devices.fault(device.name, request.fault or "")
         elif request.do == "clear":
-            stations.clear(station.name, request.fault)
+            devices.clear(device.name, request.fault)
     except (UnknownFault, BadDisturbance) as error:
-        return {"ok": False, "error": f"{station.name}: {error}"}
-    shown = {"values": dict(station.values())} if request.do == "values" else {}
-    return {"ok": True, "device": station.name, "active": list(stations.active(station.name)), **shown}
+        return {"ok": False, "error": f"{device.name}: {error}"}
+    shown = {"values": dict(device.values())} if request.do == "values" else {}
+    return {"ok": True, "device": device.name, "active": list(devices.active(device.name)), **shown}
 
 
 def ask(file: Path, request: Mapping[str, object]) -> dict[str, Any]:
@@ -125,45 +151,57 @@ def ask(file: Path, request: Mapping[str, object]) -> dict[str, Any]:
                 row = lines.readline()
         reply: dict[str, Any] = json.loads(row)
     except (OSError, ValueError) as error:
-        raise ControlError(f"no answer from the simulator at {file}: {error}") from error
+        raise Unanswered(f"no answer from the simulator at {file}: {error}") from error
     if not reply.get("ok"):
-        raise ControlError(str(reply.get("error", "refused without a reason")))
+        reason = str(reply.get("error", "refused without a reason"))
+        raise NoSuchDevice(reason, tuple(reply["known"])) if "known" in reply else ControlError(reason)
     return reply
 
 
 def running(data: Path) -> list[dict[str, Any]]:
-    """Give the status of every simulator that runs in a data folder, by name of line; dead sockets are passed over."""
-    states = []
+    """Give the status of every line that is played in a data folder; dead sockets are passed over."""
+    lines: list[dict[str, Any]] = []
     for file in sorted(data.glob("*.sock")):
         with suppress(ControlError):
-            states.append(ask(file, {"do": "status"}))
-    return states
+            lines += ask(file, {"do": "status"})["lines"]
+    return lines
 
 
 def tell(data: Path, device: str, do: str, fault: str | None = None) -> dict[str, Any]:
     """Ask whichever simulator plays `device`; ControlError names the remedy when there is none."""
-    states = running(data)
-    if not states:
+    request = {"do": do, "device": device} | ({"fault": fault} if fault is not None else {})
+    known: list[str] = []
+    alive = False
+    for file in sorted(data.glob("*.sock")):
+        try:
+            return ask(file, request)
+        except NoSuchDevice as elsewhere:
+            known += elsewhere.known
+            alive = True
+        except Unanswered:
+            continue
+    if not alive:
         raise ControlError(f"no simulator runs in {data}; start one with `linli simulate run` or `linli demo`")
-    for state in states:
-        if device in state["devices"]:
-            request = {"do": do, "device": device} | ({"fault": fault} if fault is not None else {})
-            return ask(socket_file(data, state["line"]), request)
-    known = ", ".join(name for state in states for name in state["devices"])
-    raise ControlError(f"no device {device!r} runs; there are: {known}")
+    raise ControlError(f"no device {device!r} runs; there are: {_some(known)}")
 
 
-def _describe(stations: Devices[Any]) -> dict[str, Any]:
-    return {
-        station.name: {
-            "profile": station.profile.name,
-            "unit": station.unit,
-            "faults": list(stations.faults(station.name)),
-            "disturbances": list(stations.disturbances()),
-            "active": list(stations.active(station.name)),
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _describe(line: PlayedLine) -> dict[str, Any]:
+    devices = {
+        device.name: {
+            "profile": device.profile.name,
+            "unit": device.unit,
+            "faults": list(line.devices.faults(device.name)),
+            "disturbances": list(line.devices.disturbances()),
+            "active": list(line.devices.active(device.name)),
         }
-        for station in stations.by_name.values()
+        for device in line.devices.by_name.values()
     }
+    return {"line": line.name, "endpoint": line.endpoint, "devices": devices}
 
 
 def _remove(file: Path) -> None:

@@ -1,4 +1,4 @@
-"""Running a whole scene: one process for each line, and the steps played on time."""
+"""Running a whole scene: one process for each line, or for several that say so, and the steps played on time."""
 
 import asyncio
 import os
@@ -22,10 +22,10 @@ class NotReady(Exception):
     """A line did not come up in time."""
 
 
-def line_command(loaded: LoadedScene, line: str, *, data: Path) -> list[str]:
-    """Give the command that runs one line."""
+def process_command(loaded: LoadedScene, process: str, *, data: Path) -> list[str]:
+    """Give the command that runs one process of a scene."""
     scene = str(loaded.file.resolve())
-    return [sys.executable, "-m", "simulators", "line", scene, line, "--data", str(data.resolve())]
+    return [sys.executable, "-m", "simulators", "process", scene, process, "--data", str(data.resolve())]
 
 
 def line_environment() -> dict[str, str]:
@@ -34,12 +34,12 @@ def line_environment() -> dict[str, str]:
 
 
 async def start_lines(children: Children, loaded: LoadedScene, *, data: Path) -> list[Child]:
-    """Start the process of every line and wait until all answer; ChildFailed when one ends, NotReady in the end."""
+    """Start every process and wait until all lines answer; ChildFailed when one ends, NotReady in the end."""
     started = [
         await children.start(
-            f"simulator-{line.name}", line_command(loaded, line.name, data=data), environment=line_environment()
+            f"simulator-{process}", process_command(loaded, process, data=data), environment=line_environment()
         )
-        for line in loaded.scene.lines
+        for process in loaded.processes
     ]
     missing = {line.name for line in loaded.scene.lines}
     deadline = asyncio.get_running_loop().time() + _READY_WITHIN.total_seconds()

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -50,13 +51,21 @@ class LoadedScene:
     profiles: Mapping[str, Profile]
     """Name of device to its profile."""
 
-    def line(self, name: str) -> SceneLine:
-        """Give a line by name; ConfigError names those that there are."""
+    @property
+    def processes(self) -> Mapping[str, tuple[SceneLine, ...]]:
+        """The processes that play the scene, by name, with their lines."""
+        found: dict[str, list[SceneLine]] = {}
         for line in self.scene.lines:
-            if line.name == name:
-                return line
-        known = ", ".join(line.name for line in self.scene.lines)
-        raise ConfigError(self.file, (Problem(key="lines", message=f"no line {name!r}", remedy=f"use one of {known}"),))
+            found.setdefault(line.runs_in, []).append(line)
+        return {name: tuple(lines) for name, lines in found.items()}
+
+    def process(self, name: str) -> tuple[SceneLine, ...]:
+        """Give the lines of a process by its name; ConfigError names those that there are."""
+        processes = self.processes
+        if name not in processes:
+            problem = Problem(key="lines", message=f"no line {name!r}", remedy=f"use one of {', '.join(processes)}")
+            raise ConfigError(self.file, (problem,))
+        return processes[name]
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -89,12 +98,14 @@ def find_scene(name: str) -> Path:
 def load_scene(file: Path) -> LoadedScene:
     """Read a scene, its profiles, and check that they fit; ConfigError lists every mistake at once."""
     scene = load(file, Scene)
+    scene = scene.model_copy(update={"lines": tuple(copy for line in scene.lines for copy in _copies(line))})
     profiles: dict[str, Profile] = {}
+    read = cache(partial(_profile, file))
     problems: list[Problem] = []
     for i, line in enumerate(scene.lines):
         for d, device in enumerate(line.members):
             try:
-                profiles[device.name] = _profile(file, device.profile)
+                profiles[device.name] = read(device.profile)
             except ConfigError as error:
                 key = f"lines.{i}.devices.{d}.profile"
                 problems += [
@@ -106,6 +117,10 @@ def load_scene(file: Path) -> LoadedScene:
     if problems:
         raise ConfigError(file, tuple(problems))
     return LoadedScene(file=file, scene=scene, profiles=profiles)
+
+
+def _copies(line: SceneLine) -> tuple[SceneLine, ...]:
+    return (line,) if line.copies == 1 else tuple(line.numbered(number) for number in range(1, line.copies + 1))
 
 
 def _profile(scene: Path, profile: str) -> Profile:

@@ -135,6 +135,31 @@ class Witness:
         return round(self._clock() * 1000, 3)
 
 
+class NoWitness(Witness):
+    """Writes nothing: for scenes with more devices than a process may have files open."""
+
+    def __init__(self) -> None:
+        """Open nothing."""
+
+    def answer(self, *, unit: int, function: int, address: int, words: Sequence[int], mark: Mark = Mark.NONE) -> None:
+        """Note nothing."""
+
+    def answer_points(self, points: Mapping[str, Value | None], *, mark: Mark = Mark.NONE) -> None:
+        """Note nothing."""
+
+    def changes(self, changed: Mapping[str, Value | None], *, start: bool = False) -> None:
+        """Note nothing."""
+
+    def write(self, point: str, value: Value, *, taken: bool) -> None:
+        """Note nothing."""
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
 def witness_files(folder: Path, device: str) -> tuple[Path, Path, Path]:
     """Name the files of answers, changes and writes of a device."""
     answers, changes, writes = (folder / f"{device}.{what}.jsonl" for what in ("answers", "changes", "writes"))

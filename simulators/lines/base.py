@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
@@ -18,7 +18,7 @@ from runtime.config import Problem, Strict
 from simulators.disturbances import Transport
 from simulators.machines.api import Machine
 from simulators.machines.registry import make_machine
-from simulators.witness import Witness
+from simulators.witness import NoWitness, Witness
 
 Link = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 """A name in the data folder that points to a line's pseudo-terminal."""
@@ -69,6 +69,27 @@ class SceneLine(Strict, ABC):
     """The protocol of the bus by which an agent reads it."""
 
     name: Slug
+    process: Slug | None = Field(default=None, description="lines with the same word run in one process")
+    copies: int = Field(default=1, ge=1, le=10_000, description="so many lines like this one, with a number behind")
+    witness: bool = Field(default=True, description="write down what the devices say; big scenes do without")
+
+    @property
+    def runs_in(self) -> str:
+        """The name of the process that plays it."""
+        return self.process or self.name
+
+    def numbered(self, number: int) -> Self:
+        """Give one of the copies: names, seeds and endpoint are its own; all copies run in one process."""
+        devices = tuple(
+            device.model_copy(update={"name": f"{device.name}-{number}", "seed": device.seed + number})
+            for device in self.members
+        )
+        changed = {"name": f"{self.name}-{number}", "process": self.runs_in, "copies": 1, "devices": devices}
+        return self.model_copy(update=changed | self._endpoint_of(number))
+
+    def _endpoint_of(self, number: int) -> dict[str, object]:  # noqa: ARG002 - by default a line cannot be copied
+        """Give the fields by which a copy is elsewhere than the others."""
+        return {}
 
     @property
     @abstractmethod
@@ -112,13 +133,16 @@ class LineContext:
     profiles: Mapping[str, Profile]
     time_scale: float
     stack: AsyncExitStack
+    witnessed: bool = True
 
     def machine(self, device: SceneDevice) -> Machine:
         """Make the machine that plays a device."""
         return make_machine(self.profiles[device.name], time_scale=self.time_scale)
 
     def witness(self, device: SceneDevice) -> Witness:
-        """Open the witness of a device."""
+        """Open the witness of a device; one that writes nothing where the line has none."""
+        if not self.witnessed:
+            return NoWitness()
         return self.stack.enter_context(Witness(self.data, device.name, clock=time.time))
 
     def random(self, device: SceneDevice) -> Random:

@@ -29,6 +29,9 @@ class _MeterLine(SceneLine, ABC):
         """Its devices."""
         return self.devices
 
+    def _endpoint_of(self, number: int) -> dict[str, object]:
+        return {"link": self.link and f"{self.link}-{number}", "port": self.port and self.port + number - 1}
+
     @property
     def transport(self) -> Transport:
         """What carries the frames."""

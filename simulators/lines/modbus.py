@@ -30,6 +30,9 @@ class TcpLine(_ModbusLine):
     host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(ge=0, le=65535)
 
+    def _endpoint_of(self, number: int) -> dict[str, object]:
+        return {"port": self.port and self.port + number - 1}
+
     @property
     def transport(self) -> Transport:
         """TCP."""
@@ -52,6 +55,9 @@ class RtuLine(_ModbusLine):
     protocol: Literal["rtu"]
     link: Link
     baudrate: Baudrate | None = None
+
+    def _endpoint_of(self, number: int) -> dict[str, object]:
+        return {"link": f"{self.link}-{number}"}
 
     @property
     def transport(self) -> Transport:

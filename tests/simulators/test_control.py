@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from simulators.control import ControlError, answer, ask, hold_line, running, serve_control, socket_file, tell
+from simulators.control import (
+    ControlError,
+    PlayedLine,
+    answer,
+    ask,
+    hold_process,
+    running,
+    serve_control,
+    socket_file,
+    tell,
+)
 from simulators.disturbances import Kind
 from simulators.pseudo_terminal import LineUnavailable
 from simulators.station import Stations
@@ -15,8 +25,8 @@ from tests.support.simulated_line import ELEVATOR, PUMP, stations_of
 
 @asynccontextmanager
 async def controlled(folder: Path, line: str = "pump-line") -> AsyncIterator[Stations]:
-    with stations_of(folder, pump_1=(PUMP, 1), pump_2=(PUMP, 2)) as stations, hold_line(folder, line):
-        async with serve_control(stations, data=folder, line=line, endpoint="here"):
+    with stations_of(folder, pump_1=(PUMP, 1), pump_2=(PUMP, 2)) as stations, hold_process(folder, line):
+        async with serve_control([PlayedLine(name=line, devices=stations, endpoint="here")], data=folder, process=line):
             yield stations
 
 
@@ -61,6 +71,28 @@ async def test_disturbances_come_and_go_beside_faults(tmp_path: Path) -> None:
             await asyncio.to_thread(tell, tmp_path, "pump-1", "fault", "trapped")
 
 
+async def test_one_process_answers_for_all_its_lines(tmp_path: Path) -> None:
+    with (
+        stations_of(tmp_path, pump_1=(PUMP, 1)) as pumps,
+        stations_of(tmp_path, lift_1=(ELEVATOR, 1)) as lifts,
+        hold_process(tmp_path, "both"),
+    ):
+        lines = [
+            PlayedLine(name="pump-line", devices=pumps, endpoint="here"),
+            PlayedLine(name="lift-line", devices=lifts, endpoint="there"),
+        ]
+        async with serve_control(lines, data=tmp_path, process="both"), controlled(tmp_path / "other"):
+            states = await asyncio.to_thread(running, tmp_path)
+            assert [(state["line"], state["endpoint"]) for state in states] == [
+                ("pump-line", "here"),
+                ("lift-line", "there"),
+            ]
+            reply = await asyncio.to_thread(tell, tmp_path, "lift-1", "fault", "trapped")
+            assert reply["active"] == ["trapped"]
+            with pytest.raises(ControlError, match="no device 'lift-2' runs; there are: pump-1, lift-1"):
+                await asyncio.to_thread(tell, tmp_path, "lift-2", "clear")
+
+
 async def test_mistakes_are_answered_with_what_there_is(tmp_path: Path) -> None:
     async with controlled(tmp_path):
         with pytest.raises(ControlError, match="no device 'lift-9' runs; there are: pump-1, pump-2"):
@@ -74,7 +106,7 @@ async def test_mistakes_are_answered_with_what_there_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize("row", [b"", b"\n", b"[]\n", b"{\n", b'{"do": "fault", "devise": "x"}\n', b"\xff\n"])
 def test_no_request_breaks_the_simulator(tmp_path: Path, row: bytes) -> None:
     with stations_of(tmp_path, lift_1=(ELEVATOR, 1)) as stations:
-        assert answer(stations, row, line="lift-line", endpoint="x")["ok"] is False
+        assert answer([PlayedLine(name="lift-line", devices=stations, endpoint="x")], row)["ok"] is False
 
 
 def test_nothing_runs(tmp_path: Path) -> None:
@@ -94,10 +126,10 @@ async def test_a_dead_process_s_socket_is_passed_over_and_replaced(tmp_path: Pat
 
 async def test_a_line_has_one_process(tmp_path: Path) -> None:
     async with controlled(tmp_path):
-        with pytest.raises(LineUnavailable, match="already runs"), hold_line(tmp_path, "pump-line"):
+        with pytest.raises(LineUnavailable, match="already runs"), hold_process(tmp_path, "pump-line"):
             pass
         assert len(await asyncio.to_thread(running, tmp_path)) == 1
-    with hold_line(tmp_path, "pump-line"):
+    with hold_process(tmp_path, "pump-line"):
         pass
 
 

@@ -132,7 +132,7 @@ def test_a_scene_runs_takes_commands_stops_and_runs_again(tmp_path: Path) -> Non
         assert unknown.returncode == 1
         assert "there are: dry-run" in unknown.stderr
         # A second one on the same folder is refused, and does no harm.
-        second = call("line", str(tmp_path / "scene.toml"), "lift-line", "--data", str(data))
+        second = call("process", str(tmp_path / "scene.toml"), "lift-line", "--data", str(data))
         assert second.returncode == 1
         assert "already runs" in second.stderr
         assert len(running(data)) == 2

@@ -61,7 +61,7 @@ def test_scenes_that_come_with_linli_are_right() -> None:
 
 def test_the_community_has_pumps_on_tcp_and_lifts_on_a_serial_line() -> None:
     loaded = load_scene(find_scene("community"))
-    pumps, lifts = loaded.line("pump-line"), loaded.line("lift-line")
+    (pumps,), (lifts,) = loaded.process("pump-line"), loaded.process("lift-line")
     assert isinstance(pumps, TcpLine)
     assert isinstance(lifts, RtuLine)
     assert [(device.name, device.unit) for device in pumps.devices] == [("pump-1", 1), ("pump-2", 2)]
@@ -79,7 +79,33 @@ def test_an_unknown_scene_or_line_names_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="community"):
         find_scene("comunity")
     with pytest.raises(ConfigError, match="lift-line"):
-        load_scene(find_scene("community")).line("no-line")
+        load_scene(find_scene("community")).process("no-line")
+
+
+def test_copies_of_a_line_have_their_own_names_ports_and_seeds_and_share_a_process() -> None:
+    loaded = load_scene(find_scene("estate"))
+    ((process, lines),) = loaded.processes.items()
+    assert process == "stairwell"
+    assert len(lines) == 250
+    assert len(loaded.profiles) == 2000
+    first, last = lines[0], lines[-1]
+    assert isinstance(first, TcpLine)
+    assert isinstance(last, TcpLine)
+    assert (first.name, first.port, last.name, last.port) == ("stairwell-1", 17001, "stairwell-250", 17250)
+    assert last.devices[0].name == "lift-a-250"
+    assert first.devices[0].seed != last.devices[0].seed
+
+
+def test_lines_share_a_process_when_they_say_so(tmp_path: Path) -> None:
+    scene = tmp_path / "scene.toml"
+    line = (
+        '[[lines]]\nname = "{0}"\nprotocol = "tcp"\nport = 0\n{1}'
+        'devices = [{{ name = "lift-{0}", profile = "nice3000-elevator", unit = 1 }}]\n'
+    )
+    both = 'process = "both"\n'
+    scene.write_text("schema = 1\n" + line.format("a", both) + line.format("b", "") + line.format("c", both))
+    processes = load_scene(scene).processes
+    assert {name: [one.name for one in lines] for name, lines in processes.items()} == {"both": ["a", "c"], "b": ["b"]}
 
 
 def test_a_scene_may_bring_its_own_profile(tmp_path: Path) -> None:
