@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from drivers.profile import Table
 
 READS = {1: Table.COIL, 2: Table.DISCRETE, 3: Table.HOLDING, 4: Table.INPUT}
-WRITES = {5: Table.COIL, 6: Table.HOLDING, 15: Table.COIL, 16: Table.HOLDING}
+WRITES = {5: Table.COIL, 6: Table.HOLDING, 15: Table.COIL, 16: Table.HOLDING, 22: Table.HOLDING}
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, GATEWAY_TARGET_SILENT = 1, 2, 3, 11
 
 _MOST_READ = {1: 2000, 2: 2000, 3: 125, 4: 125}
 _MOST_WRITTEN = {15: 1968, 16: 123}
 _ON, _OFF = 0xFF00, 0x0000
 _FIXED_RTU = 8  # unit, function, two words, CRC
+_MASK_RTU = 10  # one word more
 _MBAP = 7
 _CRC_START, _CRC_POLYNOMIAL = 0xFFFF, 0xA001
 
@@ -42,6 +43,27 @@ class Write:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class MaskWrite:
+    """A request to make a register (what it holds AND `and_mask`) OR (`or_mask` AND NOT `and_mask`)."""
+
+    function: int
+    address: int
+    and_mask: int
+    or_mask: int
+    echo: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CoilWord:
+    """Function 5 with a word that is neither on nor off: some relay boards take a time by it, others refuse it."""
+
+    function: int
+    address: int
+    word: int
+    echo: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Malformed:
     """A request that is answered with an exception before any device is asked."""
 
@@ -58,7 +80,10 @@ class Frame:
     pdu: bytes
 
 
-def parse(pdu: bytes) -> Read | Write | Malformed:
+Request = Read | Write | MaskWrite | CoilWord | Malformed
+
+
+def parse(pdu: bytes) -> Request:
     """Understand a request PDU (function code and body)."""
     function, body = pdu[0], pdu[1:]
     if function not in READS and function not in WRITES:
@@ -71,17 +96,31 @@ def parse(pdu: bytes) -> Read | Write | Malformed:
         if len(body) != 4 or not 1 <= second <= _MOST_READ[function]:  # noqa: PLR2004 - two words
             return bad
         return Read(function=function, address=address, count=second)
+    return _write(function, address, second, body) or bad
+
+
+def _write(function: int, address: int, second: int, body: bytes) -> Write | MaskWrite | CoilWord | None:
+    """Understand a write; None when it contradicts itself."""
+    if function == 22:  # noqa: PLR2004 - mask write register
+        if len(body) != 6:  # noqa: PLR2004 - three words
+            return None
+        or_mask = struct.unpack_from(">H", body, 4)[0]
+        return MaskWrite(function=function, address=address, and_mask=second, or_mask=or_mask, echo=body)
+    if function == 5 and len(body) == 4 and second not in {_ON, _OFF}:  # noqa: PLR2004 - write single coil, two words
+        return CoilWord(function=function, address=address, word=second, echo=body)
     words = _words(function, second, body)
-    return bad if words is None else Write(function=function, address=address, words=words, echo=body[:4])
+    return None if words is None else Write(function=function, address=address, words=words, echo=body[:4])
 
 
-def addresses(request: Read | Write | Malformed) -> range:
+def addresses(request: Request) -> range:
     """Give the addresses that a request concerns; none for one that is malformed."""
     match request:
         case Read():
             return range(request.address, request.address + request.count)
         case Write():
             return range(request.address, request.address + len(request.words))
+        case MaskWrite() | CoilWord():
+            return range(request.address, request.address + 1)
         case Malformed():
             return range(0)
 
@@ -89,7 +128,7 @@ def addresses(request: Read | Write | Malformed) -> range:
 def _words(function: int, second: int, body: bytes) -> tuple[int, ...] | None:
     """Give what a write brings; None when it contradicts itself."""
     if function == 5:  # noqa: PLR2004 - write single coil
-        return (int(second == _ON),) if second in {_ON, _OFF} and len(body) == 4 else None  # noqa: PLR2004
+        return (int(second == _ON),) if len(body) == 4 else None  # noqa: PLR2004 - two words
     if function == 6:  # noqa: PLR2004 - write single register
         return (second,) if len(body) == 4 else None  # noqa: PLR2004 - two words
     data = body[5:]
@@ -147,6 +186,8 @@ def take_rtu(buffer: bytearray) -> Frame | None:
         if len(buffer) < 7:  # noqa: PLR2004 - up to the byte count
             return None
         size = 9 + buffer[6]
+    elif function == 22:  # noqa: PLR2004 - mask write register
+        size = _MASK_RTU
     if len(buffer) < size and function in READS | WRITES:
         return None
     if function not in READS | WRITES:

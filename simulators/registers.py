@@ -1,10 +1,12 @@
 """A device's registers as its profile lays them out: what a read shows, and what a write means. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from drivers.api import Value
 from drivers.modbus import codec
-from drivers.profile import Profile, Table
+from drivers.places.modbus import Table
+from drivers.profile import Profile
 
 
 class IllegalAddress(Exception):
@@ -15,6 +17,18 @@ class IllegalValue(Exception):
     """The device does not take a value (Modbus exception 3)."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pulse:
+    """A time for which the device holds an output: the point that was written, and the point of the coil that is on.
+
+    `coil` is None where the profile does not say which coil it is, or has no point for it.
+    """
+
+    point: str
+    seconds: float
+    coil: str | None
+
+
 class RegisterImage:
     """The tables of one device.
 
@@ -23,7 +37,9 @@ class RegisterImage:
     """
 
     def __init__(self, profile: Profile) -> None:
-        self._points = {name: point.modbus for name, point in profile.points.items()}
+        places = {name: point.modbus for name, point in profile.points.items()}
+        self._points = {name: place for name, place in places.items() if not place.is_pulse}
+        self._pulses = {name: place for name, place in places.items() if place.is_pulse}
         self._writable = {command.point for command in profile.commands.values()}
         self._cells: Mapping[Table, dict[int, int]] = {
             table: dict.fromkeys(_readable(profile, table), 0) for table in Table
@@ -38,7 +54,7 @@ class RegisterImage:
         """
         changed: dict[str, Value | None] = {}
         for name, value in values.items():
-            if name in self._last and self._last[name] == value:
+            if name in self._pulses or (name in self._last and self._last[name] == value):
                 continue
             self._last[name] = value
             point = self._points[name]
@@ -87,10 +103,37 @@ class RegisterImage:
             raise IllegalAddress
         return meant
 
+    def masked(self, address: int, *, and_mask: int, or_mask: int) -> list[tuple[str, Value]]:
+        """Say what a master means by a mask write to a holding register, as `written` does."""
+        (current,) = self.read(Table.HOLDING, address, 1)
+        return self.written(Table.HOLDING, address, [current & and_mask | or_mask & ~and_mask])
+
+    def pulse(self, table: Table, address: int, words: Sequence[int]) -> Pulse | None:
+        """Say what pulse a master means by writing `words`; None when no pulse begins at this address.
+
+        IllegalValue when one does, and the words are none.
+        """
+        here = [
+            (name, place) for name, place in self._pulses.items() if (place.table, place.address) == (table, address)
+        ]
+        for name, place in here:
+            if tuple(words[:-1]) == place.lead:
+                seconds = codec.decode(place, words[-1:]).value
+                if isinstance(seconds, int | float) and seconds > 0:
+                    return Pulse(point=name, seconds=float(seconds), coil=self._coil(place.holds))
+        if here:
+            raise IllegalValue
+        return None
+
+    def _coil(self, address: int | None) -> str | None:
+        coils = (name for name, place in self._points.items() if (place.table, place.address) == (Table.COIL, address))
+        return next(coils, None)
+
 
 def _readable(profile: Profile, table: Table) -> Iterator[int]:
     end: int | None = None
-    spans = sorted((p.modbus.address, p.modbus.count) for p in profile.points.values() if p.modbus.table is table)
+    places = [point.modbus for point in profile.points.values()]
+    spans = sorted((place.address, place.count) for place in places if place.table is table and place.is_readable)
     for address, count in spans:
         start = end if end is not None and end < address <= end + profile.modbus.max_gap else address
         yield from range(start, address + count)

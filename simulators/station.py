@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterable, Mapping
 from random import Random
 
 from drivers.api import Value
+from drivers.places.modbus import Table
 from drivers.profile import Profile
 from simulators import disturbances as disturbing
 from simulators import modbus_frames as frames
 from simulators.devices import Devices
 from simulators.disturbances import Disturbances, Part, Transport
 from simulators.machines.api import Machine
-from simulators.registers import IllegalAddress, IllegalValue, RegisterImage
+from simulators.registers import IllegalAddress, IllegalValue, Pulse, RegisterImage
 from simulators.transmitter import Reply
 from simulators.witness import Witness
 
@@ -32,11 +33,17 @@ class Station:
         self._witness = witness
         self._random = random
         self._image = RegisterImage(profile)
+        self._pulses: dict[str, float] = {}  # coils that fall back by themselves, and in how many seconds
         self._witness.changes(self._image.show(machine.values()), start=True)
 
     def tick(self, dt_s: float) -> None:
         """Let time pass, and put the result into the registers."""
         self.machine.step(dt_s, self._random)
+        for coil, left_s in tuple(self._pulses.items()):
+            self._pulses[coil] = left_s - dt_s
+            if self._pulses[coil] <= 0:
+                del self._pulses[coil]
+                self.machine.write(coil, False)  # noqa: FBT003 - what the coil then shows
         self._show()
         self._witness.flush()
 
@@ -75,15 +82,16 @@ class Station:
         """Give what the machine shows now."""
         return self.machine.values()
 
-    def _answer(self, request: frames.Read | frames.Write | frames.Malformed) -> tuple[bytes, tuple[int, ...]]:
+    def _answer(self, request: frames.Request) -> tuple[bytes, tuple[int, ...]]:
         """Give the answer's PDU, and what it says of the registers when it was a read."""
         try:
             match request:
                 case frames.Read():
                     words = self._image.read(frames.READS[request.function], request.address, request.count)
                     return frames.read_answer(request.function, words), words
-                case frames.Write():
-                    return self._write(request), ()
+                case frames.Write() | frames.MaskWrite() | frames.CoilWord():
+                    self._write(request)
+                    return bytes([request.function]) + request.echo, ()
                 case frames.Malformed():
                     return frames.exception(request.function, request.code), ()
         except IllegalAddress:
@@ -91,8 +99,26 @@ class Station:
         except IllegalValue:
             return frames.exception(request.function, frames.ILLEGAL_VALUE), ()
 
-    def _write(self, request: frames.Write) -> bytes:
-        meant = self._image.written(frames.WRITES[request.function], request.address, request.words)
+    def _write(self, request: frames.Write | frames.MaskWrite | frames.CoilWord) -> None:
+        match request:
+            case frames.MaskWrite(address=address, and_mask=and_mask, or_mask=or_mask):
+                self._put(self._image.masked(address, and_mask=and_mask, or_mask=or_mask))
+            case frames.CoilWord(address=address, word=word):
+                pulse = self._image.pulse(Table.COIL, address, [word])
+                if pulse is None:
+                    raise IllegalValue
+                self._hold(pulse)
+            case frames.Write(function=function, address=address, words=words):
+                table = frames.WRITES[function]
+                # On and off are no times, so that function 5 with one of them is never a pulse.
+                pulse = None if table is Table.COIL else self._image.pulse(table, address, words)
+                if pulse is None:
+                    self._put(self._image.written(table, address, words))
+                else:
+                    self._hold(pulse)
+        self._show()
+
+    def _put(self, meant: Iterable[tuple[str, Value]]) -> None:
         for point, value in meant:
             try:
                 self.machine.write(point, value)
@@ -100,8 +126,14 @@ class Station:
                 self._witness.write(point, value, taken=False)
                 raise IllegalValue from error
             self._witness.write(point, value, taken=True)
-        self._show()
-        return bytes([request.function]) + request.echo
+            self._pulses.pop(point, None)  # who switches a coil by hand ends its pulse
+
+    def _hold(self, pulse: Pulse) -> None:
+        """Switch a coil on, and off again by itself when its time is over."""
+        self._put([(pulse.point, self.profile.points[pulse.point].value_type(pulse.seconds))])
+        if pulse.coil is not None:
+            self.machine.write(pulse.coil, True)  # noqa: FBT003 - what the coil then shows
+            self._pulses[pulse.coil] = pulse.seconds
 
     def _show(self) -> None:
         self._witness.changes(self._image.show(self.machine.values()))

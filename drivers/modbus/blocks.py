@@ -6,7 +6,8 @@ from datetime import timedelta
 from itertools import groupby
 
 from drivers.modbus.holes import Holes, Span
-from drivers.profile import ModbusDefaults, ModbusPoint, Profile, Table
+from drivers.places.modbus import ModbusPoint, Table
+from drivers.profile import ModbusDefaults, Profile
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,10 +27,13 @@ class Block:
 
 @dataclass(kw_only=True, slots=True)
 class Findings:
-    """What a search found: `points` that the device refuses, their spans, and where it cannot be read across."""
+    """What a search found: the points that the device refuses, their spans, and where it cannot be read across.
 
-    points: list[str] = field(default_factory=list)
-    refused: list[Span] = field(default_factory=list)
+    `points` and `refused` go to the exception code with which they were refused alone.
+    """
+
+    points: dict[str, int] = field(default_factory=dict)
+    refused: dict[Span, int] = field(default_factory=dict)
     seams: list[Span] = field(default_factory=list)
 
 
@@ -37,37 +41,43 @@ def plan(points: Mapping[str, ModbusPoint], defaults: ModbusDefaults, holes: Hol
     """Cover the points by reads: by table and address, over at most `max_gap` unused addresses between two points.
 
     No block is longer than the device allows, no point is split, and no two points are read together over a hole that
-    is known; a point that is known to be refused is in no block. ValueError for a point longer than a block may be.
+    is known; a point that is known to be refused, or that is only written, is in no block. ValueError for a point that
+    is longer than a block may be.
     """
     return tuple(block for table in Table for block in _plan_table(table, points, defaults, holes))
 
 
 def poll_plan(profile: Profile) -> dict[timedelta, tuple[Block, ...]]:
     """Plan each poll period of a profile for itself, so that slow points ride on no fast request."""
-    by_poll = sorted(profile.points, key=lambda name: profile.points[name].poll)
+    polled = [name for name, point in profile.points.items() if point.modbus.is_readable]
+    by_poll = sorted(polled, key=lambda name: profile.points[name].poll)
     return {
         poll: plan({name: profile.points[name].modbus for name in names}, profile.modbus)
         for poll, names in groupby(by_poll, key=lambda name: profile.points[name].poll)
     }
 
 
-def search(block: Block, points: Mapping[str, ModbusPoint], findings: Findings) -> Generator[Block, bool, None]:
-    """Find by bisection what a device refuses in a block that it has refused.
+def search(
+    block: Block, points: Mapping[str, ModbusPoint], findings: Findings, code: int
+) -> Generator[Block, int | None, None]:
+    """Find by bisection what a device refuses in a block that it has refused with the exception `code`.
 
-    Yields the blocks to ask for; is sent whether each was answered. Every point of `block` ends either in a block that
-    was answered or in `findings.points`. At most two requests fewer than twice the number of different spans.
+    Yields the blocks to ask for; is sent the code with which each was refused, None when it was answered. Every point
+    of `block` ends either in a block that was answered or in `findings.points`. At most two requests fewer than twice
+    the number of different spans.
     """
     halves = _halves(block, points)
     if halves is None:
-        findings.points += block.points
-        findings.refused.append(block.span)
+        findings.points |= dict.fromkeys(block.points, code)
+        findings.refused[block.span] = code
         return
     whole = True
     for half in halves:
         # Where points overlap, a half may be as long as the whole, which was refused just now.
-        if half.span == block.span or not (yield half):
+        refusal = code if half.span == block.span else (yield half)
+        if refusal is not None:
             whole = False
-            yield from search(half, points, findings)
+            yield from search(half, points, findings, refusal)
     if whole:
         findings.seams.append(_seam(block, *halves))
 
@@ -102,7 +112,8 @@ def _plan_table(
 
 
 def _ordered(table: Table, points: Mapping[str, ModbusPoint]) -> list[tuple[int, int, str]]:
-    return sorted((p.address, p.address + p.count, name) for name, p in points.items() if p.table is table)
+    of_table = ((name, point) for name, point in points.items() if point.table is table and point.is_readable)
+    return sorted((point.address, point.address + point.count, name) for name, point in of_table)
 
 
 def _halves(block: Block, points: Mapping[str, ModbusPoint]) -> tuple[Block, Block] | None:

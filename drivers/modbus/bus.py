@@ -14,24 +14,14 @@ from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException, ModbusIOException
 from pymodbus.framer import FramerBase, FramerRTU, FramerSocket, FramerType
 from pymodbus.pdu import ModbusPDU
-from pymodbus.pdu.bit_message import (
-    ReadCoilsRequest,
-    ReadDiscreteInputsRequest,
-    WriteMultipleCoilsRequest,
-    WriteSingleCoilRequest,
-)
-from pymodbus.pdu.register_message import (
-    ReadHoldingRegistersRequest,
-    ReadInputRegistersRequest,
-    WriteMultipleRegistersRequest,
-    WriteSingleRegisterRequest,
-)
 
 from drivers.api import DriverError, Garbled, Refused, TimedOut, Unreachable
 from drivers.modbus.config import ModbusRtuSettings, ModbusSettings, ModbusTcpSettings
 from drivers.modbus.holes import Holes
+from drivers.modbus.pdus import SingleCoilPdu, echo_problem, read_pdu, write_pdu
 from drivers.modbus.turns import Turns
-from drivers.profile import Table
+from drivers.modbus.writing import Words, WriteRequest
+from drivers.places.modbus import Table
 from drivers.vigil import Vigil
 
 EXCEPTIONS: Mapping[int, str] = {
@@ -48,17 +38,13 @@ EXCEPTIONS: Mapping[int, str] = {
 }
 """Exception codes (Modbus Application Protocol 1.1b3, chapter 7; 7 is from older editions, 9 is not assigned)."""
 ILLEGAL_ADDRESS = 2
+OF_ADDRESSES = frozenset({ILLEGAL_ADDRESS, 3, 4})
+"""Exceptions to a read that may come from some of its addresses, while the others can be read."""
 PASSING = frozenset({5, 6, 10, 11})
 """Exceptions after which the same request may work later."""
 SILENT_TARGET = frozenset({10, 11})
 """Exceptions by which a gateway says that the device itself did not answer."""
 
-_READS: Mapping[Table, type[ModbusPDU]] = {
-    Table.COIL: ReadCoilsRequest,
-    Table.DISCRETE: ReadDiscreteInputsRequest,
-    Table.INPUT: ReadInputRegistersRequest,
-    Table.HOLDING: ReadHoldingRegistersRequest,
-}
 _NOISE_PERIODS = 10  # a line that is not quiet after that many quiet periods is not going to be
 _KEEPALIVE: Mapping[str, int] = {
     "TCP_KEEPIDLE": 2,
@@ -74,8 +60,8 @@ Observer = Callable[[int, float, str], None]
 class ModbusBus:
     """A bus as `drivers.api.Bus` has it, with raw reads and writes for the devices on it.
 
-    `read_raw` and `write_raw` wait for nobody: whoever calls them holds a turn of `turns`, or is alone on the bus. All
-    errors are DriverError.
+    The reads and writes wait for nobody: whoever calls them holds a turn of `turns`, or is alone on the bus. All errors
+    are DriverError.
     """
 
     def __init__(self, settings: ModbusSettings, *, name: str, observe: Observer | None = None) -> None:
@@ -145,7 +131,7 @@ class ModbusBus:
     async def read_raw(self, *, unit: int, table: Table, address: int, count: int, device: str) -> tuple[int, ...]:
         """Read `count` registers (0..65535 each) or bits (0 or 1) from `address` on."""
         async with self._observed(unit):
-            answer = await self._exchange(_READS[table](address=address, count=count, dev_id=unit), device=device)
+            answer = await self._exchange(read_pdu(unit, table, address, count), device=device)
             if not table.is_bits:
                 if len(answer.registers) != count:
                     why = f"{len(answer.registers)} registers instead of {count}"
@@ -156,20 +142,17 @@ class ModbusBus:
             return tuple(int(bit) for bit in answer.bits[:count])
 
     async def write_raw(self, *, unit: int, table: Table, address: int, values: Sequence[int], device: str) -> None:
-        """Write registers or bits from `address` on, with the function for one (5, 6) or for several (15, 16).
+        """Write registers or bits from `address` on, with the function for one (5, 6) or for several (15, 16)."""
+        await self.write(Words(table=table, address=address, values=tuple(values)), unit=unit, device=device)
 
-        Returns when the device has echoed the request. It is never sent twice: after TimedOut, Garbled or Unreachable
-        nobody knows whether the device acted.
+    async def write(self, request: WriteRequest, *, unit: int, device: str) -> None:
+        """Write, and return when the device has echoed the request.
+
+        It is never sent twice: after TimedOut, Garbled or Unreachable nobody knows whether the device acted.
         """
         async with self._observed(unit):
-            answer = await self._exchange(_write_request(unit, table, address, values), device=device)
-            if len(values) > 1:
-                echoed, expected = [int(answer.count)], [len(values)]
-            else:
-                echoed = [int(value) for value in (answer.bits if table.is_bits else answer.registers)]
-                expected = [int(values[0])]
-            if answer.address != address or echoed != expected:
-                why = f"asked to write {expected} at {address}, echoed {echoed} at {answer.address}"
+            answer = await self._exchange(write_pdu(unit, request), device=device)
+            if why := echo_problem(request, answer):
                 raise self._garbled(device, why)
 
     @asynccontextmanager
@@ -272,6 +255,7 @@ class ModbusBus:
                 trace_connect=self._on_connect,
             )
         tolerant = _TolerantRtu if self._serial_frames else _TolerantSocket
+        client.ctx.framer.decoder.register(SingleCoilPdu)
         client.ctx.framer = tolerant(client.ctx.framer, self._on_undecodable)
         client.set_max_no_responses(sys.maxsize)
         return client
@@ -319,17 +303,6 @@ class _TolerantRtu(_Tolerant, FramerRTU):
 
 class _TolerantSocket(_Tolerant, FramerSocket):
     pass
-
-
-def _write_request(unit: int, table: Table, address: int, values: Sequence[int]) -> ModbusPDU:
-    if table is Table.COIL:
-        bits = [bool(value) for value in values]
-        one = len(bits) == 1
-        return (WriteSingleCoilRequest if one else WriteMultipleCoilsRequest)(address=address, bits=bits, dev_id=unit)
-    words = list(values)
-    if len(words) == 1:
-        return WriteSingleRegisterRequest(address=address, registers=words, dev_id=unit)
-    return WriteMultipleRegistersRequest(address=address, registers=words, dev_id=unit)
 
 
 def _refused(device: str, code: int) -> Refused:

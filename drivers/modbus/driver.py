@@ -6,27 +6,28 @@ from dataclasses import dataclass
 
 from drivers.api import BadRequest, DriverError, PointResult, Refused, TimedOut, Unreachable, Value
 from drivers.modbus.blocks import Block, Findings, plan, search
-from drivers.modbus.bus import EXCEPTIONS, ILLEGAL_ADDRESS, SILENT_TARGET, ModbusBus
-from drivers.modbus.codec import encode
+from drivers.modbus.bus import EXCEPTIONS, ILLEGAL_ADDRESS, OF_ADDRESSES, SILENT_TARGET, ModbusBus
 from drivers.modbus.decoder import BlockDecoder
 from drivers.modbus.holes import Holes
 from drivers.modbus.mutes import Mutes
-from drivers.profile import ModbusPoint, Profile, Table
+from drivers.modbus.writing import WriteRequest, reads_first, write_request
+from drivers.places.modbus import ModbusPoint, Table
+from drivers.profile import Profile
 
 __all__ = ["ModbusBus", "ModbusDevice"]
 
 _PLANS = 256  # polls are few; each read-back of a command is one too
-_REFUSED = f"refused: {EXCEPTIONS[ILLEGAL_ADDRESS]} (code {ILLEGAL_ADDRESS})"
+_ONLY_WRITTEN = "cannot be read: it only takes commands"
 _MUTE = "never answered, though the device answers other requests; it is asked again later"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _ReadPlan:
-    """How to read a set of points: by which requests, and which of them not at all, with their results."""
+    """How to read a set of points: by which requests, and which of them not at all, with the reasons."""
 
     revision: tuple[Holes, int]
     requests: tuple[tuple[Block, BlockDecoder], ...]
-    refused: Mapping[str, PointResult]
+    left_out: Mapping[str, PointResult]
 
 
 class ModbusDevice:
@@ -56,11 +57,12 @@ class ModbusDevice:
 
         A block that fails gives its points the reason; a device that falls silent is asked nothing more in this round,
         and a block that it never answers, while it answers others, is asked only now and then.
-        When the device refuses an address in a block (exception 2), it is searched for what is refused, and that is
-        remembered and left out. Raises the first error when not a single request was answered.
+        A block that is refused for good (exceptions 2, 3 and 4) is searched for what is refused, and that is remembered
+        and left out. A device that is busy is asked again at the next poll, and never searched. Raises the first error
+        when not a single request was answered.
         """
         planned = self._plan(tuple(points))
-        results = dict(planned.refused)
+        results = dict(planned.left_out)
         failure: DriverError | None = None
         answered = False
         silent: tuple[Block, DriverError] | None = None
@@ -92,24 +94,18 @@ class ModbusDevice:
     async def write(self, point: str, value: Value) -> None:
         """Write one point, ahead of all polling, and return when the device has confirmed it; never sent twice.
 
-        A bit (or bit field) of a holding register is set by reading the register and writing it back, in one turn on
-        the bus. The mask write (function 22) would be atomic, but few devices of this trade know it.
+        A bit (or bit field) of a holding register is set by reading the register and writing it back in one turn on the
+        bus, or in one step (function 22) where the profile says that the device can.
         """
         target = self._point(point)
-        if not target.table.is_writable:
+        if not target.is_writable:
             raise BadRequest(device=self.name, why=f"`{point}` cannot be written")
         async with self.bus.turns.turn(urgent=True):
-            current = 0
-            if target.bit is not None or target.bits is not None:
-                self._encoded(target, value, current)  # a value that does not fit costs no request
+            request = self._request(target, value)  # a value that does not fit costs no request
+            if reads_first(target):
                 current = (await self._read_raw(target.table, target.address, 1))[0]
-            await self.bus.write_raw(
-                unit=self.unit,
-                table=target.table,
-                address=target.address,
-                values=self._encoded(target, value, current),
-                device=self.name,
-            )
+                request = self._request(target, value, current)
+            await self.bus.write(request, unit=self.unit, device=self.name)
 
     def _plan(self, points: tuple[str, ...]) -> _ReadPlan:
         """Give the plan that fits what is known of the device's holes now."""
@@ -126,7 +122,7 @@ class ModbusDevice:
         made = _ReadPlan(
             revision=(holes, holes.revision),
             requests=tuple((block, self._decoder(block)) for block in blocks),
-            refused={name: PointResult(point=name, value=None, reason=_REFUSED) for name in points if name not in read},
+            left_out={name: self._left_out(name, holes) for name in points if name not in read},
         )
         if len(self._plans) >= _PLANS:
             self._plans.clear()
@@ -138,43 +134,51 @@ class ModbusDevice:
     ) -> DriverError | None:
         """Read a block, and search it when it is refused; gives the error after which points are still missing."""
         try:
-            if not await self._ask(results, block, decoder, urgent=urgent):
-                await self._search(results, block, urgent=urgent)
+            refusal = await self._ask(results, block, decoder, urgent=urgent)
+            if refusal is not None:
+                if self.bus.holes(self.unit).is_blank(block.table, block.span, now=_now()):
+                    return refusal
+                await self._search(results, block, refusal.code, urgent=urgent)
         except DriverError as error:
             return error
         return None
 
-    async def _ask(self, results: dict[str, PointResult], block: Block, decoder: BlockDecoder, *, urgent: bool) -> bool:
-        """Read one block by one request; False when the device refuses an address in it."""
+    async def _ask(
+        self, results: dict[str, PointResult], block: Block, decoder: BlockDecoder, *, urgent: bool
+    ) -> Refused | None:
+        """Read one block by one request; gives the refusal of a device that would answer other addresses."""
         try:
             async with self.bus.turns.turn(urgent=urgent):
                 raw = await self._read_raw(block.table, block.address, block.count)
         except Refused as error:
-            if error.code != ILLEGAL_ADDRESS:
+            if error.code not in OF_ADDRESSES:
                 raise
-            return False
+            return error
         results |= decoder.decode(raw)
-        return True
+        return None
 
-    async def _search(self, results: dict[str, PointResult], block: Block, *, urgent: bool) -> None:
+    async def _search(self, results: dict[str, PointResult], block: Block, code: int, *, urgent: bool) -> None:
+        """Ask for the parts of a block that was refused with `code`, and remember what is refused by itself."""
         findings = Findings()
-        steps = search(block, {name: self._point(name) for name in block.points}, findings)
+        steps = search(block, {name: self._point(name) for name in block.points}, findings, code)
+        learns = code == ILLEGAL_ADDRESS
+        holes = self.bus.holes(self.unit)
         try:
             asked = next(steps, None)
             while asked is not None:
-                answered = await self._ask(results, asked, self._decoder(asked), urgent=urgent)
+                refusal = await self._ask(results, asked, self._decoder(asked), urgent=urgent)
+                learns = learns or refusal is None
                 try:
-                    asked = steps.send(answered)
+                    asked = steps.send(None if refusal is None else refusal.code)
                 except StopIteration:
                     asked = None
+            if not learns:
+                # All of it fails, which is more likely to pass than that each of its addresses is a hole.
+                holes.learn_blank(block.table, block.span, code, now=_now())
         finally:
-            self.bus.holes(self.unit).learn(
-                block.table,
-                refused=findings.refused,
-                seams=findings.seams,
-                now=_now(),
-            )
-            results |= {name: PointResult(point=name, value=None, reason=_REFUSED) for name in findings.points}
+            if learns:
+                holes.learn(block.table, refused=findings.refused, seams=findings.seams, now=_now())
+            results |= {name: _refused(name, code) for name, code in findings.points.items()}
 
     async def _read_raw(self, table: Table, address: int, count: int) -> tuple[int, ...]:
         return await self.bus.read_raw(unit=self.unit, table=table, address=address, count=count, device=self.name)
@@ -182,12 +186,18 @@ class ModbusDevice:
     def _decoder(self, block: Block) -> BlockDecoder:
         return BlockDecoder(block, {name: self._point(name) for name in block.points})
 
+    def _left_out(self, name: str, holes: Holes) -> PointResult:
+        point = self._point(name)
+        if not point.is_readable:
+            return PointResult(point=name, value=None, reason=_ONLY_WRITTEN)
+        return _refused(name, holes.code(point.table, (point.address, point.address + point.count)))
+
     def _without(self, name: str, error: DriverError) -> PointResult:
         return PointResult(point=name, value=None, reason=str(error).removeprefix(f"{self.name}: "))
 
-    def _encoded(self, point: ModbusPoint, value: Value, current: int) -> tuple[int, ...]:
+    def _request(self, point: ModbusPoint, value: Value, current: int = 0) -> WriteRequest:
         try:
-            return encode(point, value, current=current)
+            return write_request(point, value, current=current)
         except ValueError as error:
             raise BadRequest(device=self.name, why=str(error)) from error
 
@@ -195,6 +205,11 @@ class ModbusDevice:
         if name not in self.profile.points:
             raise BadRequest(device=self.name, why=f"`{name}` is no point of the profile `{self.profile.name}`")
         return self.profile.points[name].modbus
+
+
+def _refused(name: str, code: int) -> PointResult:
+    why = EXCEPTIONS.get(code, "unknown exception")
+    return PointResult(point=name, value=None, reason=f"refused: {why} (code {code})")
 
 
 def _now() -> float:

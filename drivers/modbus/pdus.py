@@ -7,10 +7,12 @@ from pymodbus.pdu import ModbusPDU
 from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest, WriteMultipleCoilsRequest
 from pymodbus.pdu.register_message import (
     MaskWriteRegisterRequest,
+    MaskWriteRegisterResponse,
     ReadHoldingRegistersRequest,
     ReadInputRegistersRequest,
     WriteMultipleRegistersRequest,
     WriteSingleRegisterRequest,
+    WriteSingleRegisterResponse,
 )
 
 from drivers.modbus.writing import CoilWord, Mask, Words, WriteRequest
@@ -75,14 +77,15 @@ def echo_problem(write: WriteRequest, answer: ModbusPDU) -> str | None:
 
 
 def _said(write: WriteRequest, answer: ModbusPDU) -> tuple[list[int], list[int]]:
-    match write:
-        case Mask(and_mask=and_mask, or_mask=or_mask):
-            return [and_mask, or_mask], [answer.and_mask, answer.or_mask]  # type: ignore[attr-defined] - function 22
-        case CoilWord(word=word):
-            return [word], [answer.word]  # type: ignore[attr-defined] - function 5
-        case Words(values=values) if len(values) > 1 or write.several:
-            return [len(values)], [int(answer.count)]
-        case Words(table=Table.COIL, values=values):
-            return [int(values[0])], [int(bool(answer.word))]  # type: ignore[attr-defined] - function 5
-        case Words(values=values):
+    match write, answer:
+        case Mask(and_mask=and_mask, or_mask=or_mask), MaskWriteRegisterResponse():
+            return [and_mask, or_mask], [answer.and_mask, answer.or_mask]
+        case CoilWord(word=word), SingleCoilPdu():
+            return [word], [answer.word]
+        case Words(values=values), SingleCoilPdu():
+            return [int(values[0])], [int(bool(answer.word))]
+        case Words(values=values), WriteSingleRegisterResponse():
             return [int(values[0])], [int(word) for word in answer.registers]
+        case Words(values=values), _:
+            return [len(values)], [int(answer.count)]
+    raise TypeError("an answer of another function")  # the bus has compared the function codes

@@ -172,7 +172,7 @@ class ModbusPoint(Place):
     def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out how it is written where that is the common way, so that older documents keep their hash."""
         written: dict[str, Any] = dump(self)
-        return {key: value for key, value in written.items() if key not in _LATER or value}
+        return {key: value for key, value in written.items() if key not in _LATER or value not in _UNSAID}
 
     @model_validator(mode="after")
     def _is_written_well(self) -> Self:
@@ -187,7 +187,9 @@ class ModbusPoint(Place):
                 raise ValueError("`lead` and `holds` belong to a pulse: `write = 'coil-pulse'` or 'register-pulse'")
             return self
         if self.type is not RegisterType.UINT16 or self.bits is not None or self.absent is not None:
-            raise ValueError("a pulse is a plain 'uint16': how many steps of `scale` seconds the device holds its output")
+            raise ValueError(
+                "a pulse is a plain 'uint16': how many steps of `scale` seconds the device holds its output"
+            )
         if (self.write is Write.COIL_PULSE) != self.table.is_bits:
             raise ValueError("'coil-pulse' is for coils, and 'register-pulse' for holding registers")
         if self.lead and self.table.is_bits:
@@ -221,3 +223,4 @@ class ModbusPoint(Place):
 
 _LATER = frozenset({"write", "lead", "holds"})
 """Fields that documents had not from the beginning."""
+_UNSAID: tuple[object, ...] = (None, (), [])

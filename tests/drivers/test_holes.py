@@ -24,29 +24,29 @@ class Device:
         self.requests = 0
         self.refusals = 0
 
-    def answers(self, block: Block) -> bool:
+    def refuses(self, block: Block) -> int | None:
         self.requests += 1
         refused = not self.holes.isdisjoint(range(*block.span))
         self.refusals += refused
-        return not refused
+        return 2 if refused else None
 
 
 def read(device: Device, points: Mapping[str, ModbusPoint], memory: Holes, defaults: ModbusDefaults) -> set[str]:
     """Read as the driver does; gives the points that were read."""
     got: set[str] = set()
     for block in plan(points, defaults, memory):
-        if device.answers(block):
+        if device.refuses(block) is None:
             got |= set(block.points)
             continue
         findings = Findings()
-        steps = search(block, points, findings)
+        steps = search(block, points, findings, 2)
         asked = next(steps, None)
         while asked is not None:
-            answered = device.answers(asked)
-            if answered:
+            code = device.refuses(asked)
+            if code is None:
                 got |= set(asked.points)
             try:
-                asked = steps.send(answered)
+                asked = steps.send(code)
             except StopIteration:
                 asked = None
         assert got.isdisjoint(findings.points)
@@ -105,14 +105,14 @@ def test_a_wide_point_over_a_refused_narrow_one_is_still_asked_for_alone() -> No
     # Devices of 32-bit registers refuse half of one, and answer the whole.
     points = {"half": point(5), "whole": point(4, "uint32"), "next": point(6)}
     memory = Holes()
-    memory.learn(HOLDING, refused=[(5, 6)], seams=[], now=0.0)
+    memory.learn(HOLDING, refused={(5, 6): 2}, seams=[], now=0.0)
     blocks = plan(points, ModbusDefaults(), memory)
     assert [block.points for block in blocks] == [("whole",), ("next",)]
 
 
 def test_holes_are_tried_again_one_at_a_time_and_ever_more_seldom() -> None:
     memory = Holes()
-    memory.learn(HOLDING, refused=[(1, 2), (3, 4)], seams=[], now=0.0)
+    memory.learn(HOLDING, refused={(1, 2): 2, (3, 4): 2}, seams=[], now=0.0)
     memory.release(now=FIRST_PAUSE_S - 1)
     assert memory.refused(HOLDING) == {(1, 2), (3, 4)}
     memory.release(now=FIRST_PAUSE_S)
@@ -121,7 +121,7 @@ def test_holes_are_tried_again_one_at_a_time_and_ever_more_seldom() -> None:
     for _ in range(10):
         memory = Holes() if not pauses else memory
         now = 0.0
-        memory.learn(HOLDING, refused=[(1, 2)], seams=[], now=now)
+        memory.learn(HOLDING, refused={(1, 2): 2}, seams=[], now=now)
         while memory.refused(HOLDING):
             now += FIRST_PAUSE_S
             memory.release(now=now)
@@ -132,7 +132,7 @@ def test_holes_are_tried_again_one_at_a_time_and_ever_more_seldom() -> None:
 
 def test_a_table_has_holes_of_its_own() -> None:
     memory = Holes()
-    memory.learn(Table.INPUT, refused=[(1, 2)], seams=[(3, 5)], now=0.0)
+    memory.learn(Table.INPUT, refused={(1, 2): 2}, seams=[(3, 5)], now=0.0)
     assert memory.refused(Table.INPUT) == {(1, 2)}
     assert memory.seams(Table.INPUT) == {(3, 5)}
     assert not memory.refused(HOLDING) | memory.seams(HOLDING)

@@ -34,12 +34,27 @@ def taken(text: str) -> frames.Frame:
             17,
             frames.Write(function=16, address=1, words=(10, 0x0102), echo=b"\x00\x01\x00\x02"),
         ),
+        # Waveshare's wiki, "Modbus RTU Relay": relay 0 is on for 700 ms.
+        (
+            "01 05 02 00 00 07 8D B0",
+            1,
+            frames.CoilWord(function=5, address=0x200, word=7, echo=b"\x02\x00\x00\x07"),
+        ),
     ],
 )
 def test_published_requests_are_understood(text: str, unit: int, request_: object) -> None:
     frame = taken(text)
     assert frame.unit == unit
     assert frames.parse(frame.pdu) == request_
+
+
+def test_the_standards_own_mask_write_is_understood() -> None:
+    # Modbus Application Protocol 1.1b3, 6.16: 16 00 04 00 F2 00 25.
+    body = bytes.fromhex("00 04 00 F2 00 25")
+    expected = frames.MaskWrite(function=22, address=4, and_mask=0xF2, or_mask=0x25, echo=body)
+    assert frames.parse(b"\x16" + body) == expected
+    frame = frames.Frame(unit=17, transaction=0, pdu=b"\x16" + body)
+    assert frames.take_rtu(bytearray(frames.rtu(frame, frame.pdu))) == frame
 
 
 @pytest.mark.parametrize(
@@ -94,7 +109,8 @@ def test_what_is_not_modbus_tcp_is_an_error() -> None:
         ("03 00 00 00 00", frames.ILLEGAL_VALUE),
         ("03 00 00 00 7E", frames.ILLEGAL_VALUE),
         ("01 00 00 07 D1", frames.ILLEGAL_VALUE),
-        ("05 00 00 12 34", frames.ILLEGAL_VALUE),
+        ("05 00 00 12 34 00", frames.ILLEGAL_VALUE),
+        ("16 00 04 00 F2", frames.ILLEGAL_VALUE),
         ("10 00 00 00 02 02 00 01", frames.ILLEGAL_VALUE),
         ("03 00", frames.ILLEGAL_VALUE),
         ("10 00 00 00 02", frames.ILLEGAL_VALUE),
