@@ -23,6 +23,7 @@ _OVERVOLTAGE = 30.0
 _FACTOR = 0.95
 _PHASE_KW = 2.6
 _MOST_KW = 25.0  # a phase's 120 A: what the meter can show
+_PER_KW = {"W": 1000.0}
 _FLOW = 3.2  # cubic metres an hour, typical of an evening
 _LEAK = 1.5
 _HEAT_PER_M3K = 1.163  # kWh to warm a cubic metre of water by one kelvin
@@ -66,13 +67,14 @@ class ElectricityMachine:
         power = {phase: 0.0 if volts[phase] == 0 else self._load[phase] for phase in _PHASES}
         figures: dict[str, Value] = {
             "energy": self._energy,
-            "power": sum(power.values()),
+            "power": sum(power.values()) * self._per_kw("power"),
             "power_factor": _FACTOR,
             "clock_battery_low": BATTERY_LOW in self._faults,
         }
         for phase in _PHASES:
             figures[f"voltage_{phase}"] = volts[phase]
             figures[f"current_{phase}"] = power[phase] * 1000 / volts[phase] / _FACTOR if volts[phase] else 0.0
+            figures[f"power_{phase}"] = power[phase] * self._per_kw(f"power_{phase}")
             figures[f"phase_{phase}_lost"] = volts[phase] == 0
         known = {name: self._gauges[name].fit(value) for name, value in figures.items() if name in self._gauges}
         still = {name: gauge.fit(gauge.point.sample) for name, gauge in self._gauges.items() if name not in known}
@@ -109,6 +111,11 @@ class ElectricityMachine:
     def clear(self, name: str | None) -> None:
         """End one fault, or all."""
         self._faults.remove(name)
+
+    def _per_kw(self, name: str) -> float:
+        """Say how many of the point's units make a kilowatt; 1 for a point that the profile does not have."""
+        gauge = self._gauges.get(name)
+        return 1.0 if gauge is None else _PER_KW.get(gauge.point.unit, 1.0)
 
     def _voltage(self, phase: str) -> float:
         if phase == "b" and PHASE_LOST in self._faults:
