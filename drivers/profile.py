@@ -401,11 +401,18 @@ class Profile(Strict):
                     f"`{name}` takes {point.modbus.count} registers, and `modbus.max_registers` is "
                     f"{self.modbus.max_registers}"
                 )
+        self._check_messages()
         for name, command in self.commands.items():
             self._check_command(name, command)
         for name, alarm in self.alarms.items():
             self._check_alarm(name, alarm)
         return self
+
+    def _check_messages(self) -> None:
+        if self.protocol == "json":
+            places = {name: point.at(JsonPoint) for name, point in self.points.items()}
+            for problem in self.json_defaults.problems(places):
+                raise ValueError(problem)
 
     def _point(self, name: str, where: str) -> Point:
         if name not in self.points:

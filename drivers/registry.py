@@ -16,12 +16,19 @@ from drivers.cjt188.config import Cjt188Settings
 from drivers.cjt188.config import address_problem as cjt188_problem
 from drivers.dlt645.config import Dlt645Settings
 from drivers.dlt645.config import address_problem as dlt645_problem
+from drivers.json_mqtt.config import JsonMqttSettings
+from drivers.json_mqtt.config import address_problem as json_problem
 from drivers.modbus.config import ModbusRtuOverTcpSettings, ModbusRtuSettings, ModbusTcpSettings
 from drivers.modbus.config import address_problem as modbus_problem
 from drivers.profile import Profile
 
 BusSettings = Annotated[
-    ModbusTcpSettings | ModbusRtuSettings | ModbusRtuOverTcpSettings | Dlt645Settings | Cjt188Settings,
+    ModbusTcpSettings
+    | ModbusRtuSettings
+    | ModbusRtuOverTcpSettings
+    | Dlt645Settings
+    | Cjt188Settings
+    | JsonMqttSettings,
     Field(discriminator="protocol"),
 ]
 """A bus in a site file; `protocol` says which kind."""
@@ -57,6 +64,12 @@ def _cjt188() -> Opener:
     return opening
 
 
+def _json_mqtt() -> Opener:
+    from drivers.json_mqtt import opening
+
+    return opening
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BusKind:
     """One protocol of a bus.
@@ -74,12 +87,14 @@ class BusKind:
 
 _MODBUS = BusKind(speaks="modbus", by="unit", problem=modbus_problem, opener=_modbus)
 _PRINTED = "it is printed on the meter"
+_PUBLISHED = "its name or number in the topics that it publishes to"
 BUSES: Mapping[str, BusKind] = {
     "modbus-tcp": _MODBUS,
     "modbus-rtu": _MODBUS,
     "modbus-rtu-over-tcp": _MODBUS,
     "dlt645": BusKind(speaks="dlt645", by="address", problem=named(dlt645_problem, what=_PRINTED), opener=_dlt645),
     "cjt188": BusKind(speaks="cjt188", by="address", problem=named(cjt188_problem, what=_PRINTED), opener=_cjt188),
+    "json-mqtt": BusKind(speaks="json", by="address", problem=named(json_problem, what=_PUBLISHED), opener=_json_mqtt),
 }
 """The `protocol` of a bus to what it is."""
 
