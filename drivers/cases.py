@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from drivers.api import Value
 from drivers.cjt188 import codec as cjt188
 from drivers.dlt645 import codec as dlt645
+from drivers.json_mqtt import shown as json_mqtt
 from drivers.modbus import codec as modbus
 from drivers.packed import decode as decode_packed
 from drivers.places.meters import Cjt188Point, Dlt645Point
@@ -139,10 +140,15 @@ def _by_cjt188(profile: Profile, name: str, case: Case) -> Shown | None:
     return None
 
 
+def _by_json(profile: Profile, name: str, case: Case) -> Shown | None:
+    return json_mqtt.shown(profile, name, ((said.topic, said.payload) for said in case.messages))
+
+
 SHOWN: Mapping[str, Callable[[Profile, str, Case], Shown | None]] = {
     "modbus": _by_modbus,
     "dlt645": _by_dlt645,
     "cjt188": _by_cjt188,
+    "json": _by_json,
 }
 """A profile's protocol to what gives a point's value out of a case; None where the case does not tell it."""
 
