@@ -34,6 +34,7 @@ class _DeviceState:
     down: bool = False
     silent: bool = False  # down by itself, and not with its bus
     probe: int = -1  # the only group that is polled while the device is down
+    lost_s: float = 0.0  # what the failures cost that made it down
 
 
 class Schedule:
@@ -80,7 +81,7 @@ class Schedule:
         """Say that a poll was answered, in `took` seconds; gives whether its device is up again with that."""
         group = self._groups[number]
         state = self._devices[group.device]
-        state.failures, state.silent = 0, False
+        state.failures, state.silent, state.lost_s = 0, False, 0.0
         self._takes_s[number] += _REMEMBERED * (took - self._takes_s[number])
         # Counted from the deadline, so that the period holds on average; a late one does not try to catch up.
         self._set(number, max(self._due[number] + group.period_s, now))
@@ -99,13 +100,16 @@ class Schedule:
         """
         group = self._groups[number]
         state = self._devices[group.device]
+        cost_s = self._timeout_s if took is None else took
         became = self._count_failure(state)
+        if not state.down or became:
+            state.lost_s += cost_s
         if became:
             state.probe, state.silent = number, True
             for other in self._numbers(group.device):
                 self._set(other, float("inf"))
         if state.down:
-            self._set(number, now + self._probe_pause(self._timeout_s if took is None else took))
+            self._set(number, now + self._probe_pause(cost_s, debt_s=state.lost_s if became else cost_s))
         else:
             self._set(number, now + min(group.period_s, RETRY_S))
         return became
@@ -135,18 +139,20 @@ class Schedule:
                 self._set(state.probe, later)
                 later += PROBE_S
 
-    def _probe_pause(self, cost_s: float) -> float:
+    def _probe_pause(self, cost_s: float, *, debt_s: float) -> float:
         """Say when to ask an unreachable device again: soon on an idle bus, seldom where others miss polls by it.
 
-        A poll that comes late by less than its period is made up for; one that comes later is lost.
+        `cost_s` is what an attempt takes; `debt_s` what was lost since the last pause, which others have to make up for
+        on a full bus. A poll that comes late by less than its period is made up for; one that comes later is lost.
         """
         up = [number for number, group in enumerate(self._groups) if not self._devices[group.device].down]
         shortest = min((self._groups[number].period_s for number in up), default=float("inf"))
         wanted = sum(self._takes_s[number] / max(self._groups[number].period_s, 1e-3) for number in up)
         idle = max(1.0 - wanted, 0.0)
         down = len(self.down)
-        share = max(MOST_LOST * idle, MOST_MISSED)
-        gentle = max(down * cost_s / share, down * max(cost_s - shortest, 0.0) / MOST_MISSED)
+        spare = MOST_LOST * idle
+        shared = cost_s / spare if spare > MOST_MISSED else debt_s / MOST_MISSED
+        gentle = max(down * shared, down * max(cost_s - shortest, 0.0) / MOST_MISSED)
         return max(PROBE_S, min(PROBE_LIMIT_S, gentle), down * cost_s / MOST_LOST)
 
     @staticmethod

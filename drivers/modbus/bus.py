@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException, ModbusIOException
@@ -18,7 +19,8 @@ from pymodbus.pdu import ModbusPDU
 from drivers.api import DriverError, Garbled, Refused, TimedOut, Unreachable
 from drivers.modbus.config import ModbusRtuSettings, ModbusSettings, ModbusTcpSettings
 from drivers.modbus.holes import Holes
-from drivers.modbus.pdus import SingleCoilPdu, echo_problem, read_pdu, write_pdu
+from drivers.modbus.patience import Patience
+from drivers.modbus.pdus import SingleCoilPdu, echo_problem, exchange_size, read_pdu, write_pdu
 from drivers.modbus.turns import Turns
 from drivers.modbus.writing import Words, WriteRequest
 from drivers.places.modbus import Table
@@ -71,6 +73,9 @@ class ModbusBus:
         self._observe = observe
         self._holes: dict[int, Holes] = {}
         self._vigil = Vigil()
+        self._patience: Patience | None = None
+        if isinstance(settings, ModbusRtuSettings):
+            self._patience = Patience(timeout_s=settings.timeout.total_seconds(), byte_s=settings.byte_s)
         self._serial_frames = not isinstance(settings, ModbusTcpSettings)  # without transaction numbers
         self._quiet = 0.0 if isinstance(settings, ModbusTcpSettings) else settings.quiet.total_seconds()
         self._client: AsyncModbusTcpClient | AsyncModbusSerialClient | None = None
@@ -78,7 +83,8 @@ class ModbusBus:
         self._waiting = False  # a request is in flight
         self._answered_by_bytes = False  # something arrived since the request
         self._silent_since = 0.0  # loop time of the last byte, or of the failure after it
-        self._unsettled = False  # a late answer may still come along the line
+        self._unsettled = False  # a late answer may still come along the line, whoever is asked next
+        self._late_until: dict[int, float] = {}  # the same, where only this unit's next request is in danger
         self._pause = (
             settings.silence if isinstance(settings, ModbusRtuSettings) else settings.pause_between
         ).total_seconds()
@@ -110,6 +116,9 @@ class ModbusBus:
         self._client = client
         self._holes.clear()  # another device may have taken the place
         self._unsettled = False
+        self._late_until.clear()
+        if self._patience is not None:
+            self._patience.clear()
         self._silent_since = asyncio.get_running_loop().time()
         self._vigil.connected(now=self._silent_since)
         _watch_over(client.ctx.transport.get_extra_info("socket"))
@@ -131,7 +140,8 @@ class ModbusBus:
     async def read_raw(self, *, unit: int, table: Table, address: int, count: int, device: str) -> tuple[int, ...]:
         """Read `count` registers (0..65535 each) or bits (0 or 1) from `address` on."""
         async with self._observed(unit):
-            answer = await self._exchange(read_pdu(unit, table, address, count), device=device)
+            request = read_pdu(unit, table, address, count)
+            answer = await self._exchange(request, device=device, size=exchange_size(table, count))
             if not table.is_bits:
                 if len(answer.registers) != count:
                     why = f"{len(answer.registers)} registers instead of {count}"
@@ -170,37 +180,53 @@ class ModbusBus:
             if self._observe is not None:
                 self._observe(unit, loop.time() - started, result)
 
-    async def _exchange(self, request: ModbusPDU, *, device: str) -> ModbusPDU:
-        client = self._client
+    async def _exchange(self, request: ModbusPDU, *, device: str, size: int = 0) -> ModbusPDU:
+        """Send a request and give its answer, whatever it says.
+
+        With `size`, the bytes that both take on a serial line, a unit that was silent before is not waited for as long.
+        """
+        client, unit = self._client, request.dev_id
         if client is None or not client.connected:
             raise Unreachable(device=device, why="the bus is not connected")
-        await self._wait_for_silence(device)
+        await self._wait_for_silence(device, unit)
+        patience, loop = self._patience, asyncio.get_running_loop()
+        was_silent = patience is not None and unit in patience.silent
+        timeout = self.settings.timeout.total_seconds()
+        wait = patience.wait_s(unit, size=size) if patience is not None and size else timeout
+        client.ctx.comm_params.timeout_connect = wait
+        started = loop.time()
         self._answered_by_bytes = False
         self._waiting = self._unsettled = True  # unsettled until a whole answer is here, also if this task is cancelled
         try:
             answer: ModbusPDU = await client.execute(False, request)  # noqa: FBT003 - pymodbus's signature
         except (ConnectionException, ModbusIOException, OSError) as error:
-            failure = self._translated(error, device)
+            failure = self._translated(error, device, after=wait)
             if isinstance(failure, TimedOut):
-                failure = await self._unanswered(failure, request.dev_id)
+                if patience is not None:
+                    patience.unanswered(unit)
+                    self._late_until[unit] = started + timeout + self._quiet
+                    self._unsettled = not was_silent  # who was silent twice is dead, and makes no other unit wait
+                failure = await self._unanswered(failure, unit)
             raise failure from error
         finally:
             self._waiting = False
-            self._silent_since = asyncio.get_running_loop().time()
+            self._silent_since = loop.time()
         self._unsettled = False
-        self._vigil.answered(request.dev_id)
+        self._vigil.answered(unit)
+        if patience is not None and size:
+            patience.answered(unit, took_s=loop.time() - started, size=size)
         if answer.isError() and answer.function_code == request.function_code | 0x80:
             raise _refused(device, answer.exception_code)
         if answer.function_code != request.function_code:
             raise self._garbled(device, f"function {answer.function_code} instead of {request.function_code}")
         return answer
 
-    def _translated(self, error: Exception, device: str) -> DriverError:
+    def _translated(self, error: Exception, device: str, *, after: float) -> DriverError:
         if not self.connected or isinstance(error, ConnectionException | OSError):
             return Unreachable(device=device, why=f"the connection was lost: {error}")
         if self._answered_by_bytes:
             return self._garbled(device, "bytes came that make no answer")
-        return TimedOut(device=device, after=self.settings.timeout)
+        return TimedOut(device=device, after=timedelta(seconds=round(after, 3)))
 
     async def _unanswered(self, failure: TimedOut, unit: int) -> DriverError:
         """Close a TCP connection that has gone dead, so that it is made again."""
@@ -214,9 +240,11 @@ class ModbusBus:
         self._unsettled = True
         return Garbled(device=device, why=why)
 
-    async def _wait_for_silence(self, device: str) -> None:
+    async def _wait_for_silence(self, device: str, unit: int) -> None:
         """Keep the gap between frames, and after a failure on a serial line let late answers run out."""
         loop = asyncio.get_running_loop()
+        if (left := self._late_until.get(unit, 0.0) - loop.time()) > 0:
+            await asyncio.sleep(left)
         pause = self._pause
         if self._unsettled and self._serial_frames:
             pause = max(pause, self._quiet)
@@ -264,6 +292,8 @@ class ModbusBus:
         self._silent_since = asyncio.get_running_loop().time()
         if not sending:
             self._answered_by_bytes = True
+            if self._patience is not None and data:
+                self._patience.heard(data[0])  # frames of serial lines begin with the unit
         return data
 
     def _on_connect(self, up: bool) -> None:  # noqa: FBT001 - pymodbus's signature

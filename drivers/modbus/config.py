@@ -55,12 +55,16 @@ class ModbusRtuSettings(Strict):
         return self.port
 
     @property
+    def byte_s(self) -> float:
+        """How many seconds a byte takes on the wire, with start, parity and stop bits."""
+        return (1 + self.bytesize + (self.parity != "N") + self.stopbits) / self.baudrate
+
+    @property
     def silence(self) -> timedelta:
         """The gap between frames: 3.5 characters; 1.75 ms above 19200 baud (Modbus over serial line 1.02, 2.5.1)."""
         if self.baudrate > 19200:  # noqa: PLR2004 - the standard's own limit
             return timedelta(microseconds=1750)
-        bits = 1 + self.bytesize + (self.parity != "N") + self.stopbits
-        return timedelta(seconds=3.5 * bits / self.baudrate)
+        return timedelta(seconds=3.5 * self.byte_s)
 
 
 class ModbusRtuOverTcpSettings(Strict):

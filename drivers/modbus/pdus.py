@@ -51,6 +51,11 @@ def read_pdu(unit: int, table: Table, address: int, count: int) -> ModbusPDU:
     return _READS[table](address=address, count=count, dev_id=unit)
 
 
+def exchange_size(table: Table, count: int) -> int:
+    """Count the bytes that a read and its answer take on a serial line."""
+    return 8 + 5 + ((count + 7) // 8 if table.is_bits else 2 * count)
+
+
 def write_pdu(unit: int, write: WriteRequest) -> ModbusPDU:
     """Make the request of a write."""
     match write:

@@ -148,3 +148,22 @@ def test_after_a_reconnection_those_that_were_silent_before_come_last() -> None:
 
 def test_a_bus_without_devices_has_nothing_to_do() -> None:
     assert schedule().next() == (float("inf"), -1)
+
+
+def test_what_finding_a_device_dead_has_cost_is_made_up_for_on_a_full_bus() -> None:
+    # The defaults of a serial line: 1 s and 300 ms for the first silence, 300 ms for each one after it.
+    alive = [group(f"d{n}", 0.001) for n in range(9)]
+    plan = Schedule([*alive, group("dead", 0.001)], timeout_s=1.0, now=0.0)
+    now, lost, times = 0.0, 0.0, 0
+    while now < 60.0:
+        due, number = plan.next()
+        now = max(now, due)
+        if plan.group(number).device == "dead":
+            took = 0.3 if times else 1.3
+            times, lost, now = times + 1, lost + took, now + took
+            plan.failed(number, now=now, took=took)
+        else:
+            now += 0.1
+            plan.succeeded(number, now=now, took=0.1)
+    assert times >= FAILURES_UNTIL_DOWN
+    assert lost <= 0.04 * 60
