@@ -79,7 +79,7 @@ def crc(text: str) -> bytes:
 
 
 # Waveshare's wiki, "Modbus RTU Relay": relay 0 for 700 ms. JY-DAM and LC boards, as several public programs drive them:
-# the first relay for 1 s by "flash on", unit FEh.
+# the first relay for 1 s in mode 4, unit FEh.
 PUBLISHED = [
     (1, "open", 0.7, "01 05 02 00 00 07 8D B0", "01 05 02 00 00 07 8D B0"),
     (0xFE, "flash", 1.0, "FE 10 00 03 00 02 04 00 04 00 0A 41 6B", "FE 10 00 03 00 02 A5 C7"),
