@@ -20,6 +20,8 @@ from drivers.json_mqtt.config import JsonMqttSettings
 from drivers.json_mqtt.config import address_problem as json_problem
 from drivers.modbus.config import ModbusRtuOverTcpSettings, ModbusRtuSettings, ModbusTcpSettings
 from drivers.modbus.config import address_problem as modbus_problem
+from drivers.osdp.config import OsdpSettings
+from drivers.osdp.config import address_problem as osdp_problem
 from drivers.profile import Profile
 
 BusSettings = Annotated[
@@ -28,7 +30,8 @@ BusSettings = Annotated[
     | ModbusRtuOverTcpSettings
     | Dlt645Settings
     | Cjt188Settings
-    | JsonMqttSettings,
+    | JsonMqttSettings
+    | OsdpSettings,
     Field(discriminator="protocol"),
 ]
 """A bus in a site file; `protocol` says which kind."""
@@ -70,6 +73,12 @@ def _json_mqtt() -> Opener:
     return opening
 
 
+def _osdp() -> Opener:
+    from drivers.osdp import opening
+
+    return opening
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BusKind:
     """One protocol of a bus.
@@ -95,6 +104,7 @@ BUSES: Mapping[str, BusKind] = {
     "dlt645": BusKind(speaks="dlt645", by="address", problem=named(dlt645_problem, what=_PRINTED), opener=_dlt645),
     "cjt188": BusKind(speaks="cjt188", by="address", problem=named(cjt188_problem, what=_PRINTED), opener=_cjt188),
     "json-mqtt": BusKind(speaks="json", by="address", problem=named(json_problem, what=_PUBLISHED), opener=_json_mqtt),
+    "osdp": BusKind(speaks="osdp", by="unit", problem=osdp_problem, opener=_osdp),
 }
 """The `protocol` of a bus to what it is."""
 

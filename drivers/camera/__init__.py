@@ -1,0 +1,1 @@
+"""Visible cameras: Motion JPEG over HTTP and RTSP, always the newest picture."""

@@ -1,0 +1,33 @@
+"""HTTP authentication as cameras ask for it: digest where it is offered, or else basic."""
+
+from collections.abc import Generator
+
+import httpx
+
+from drivers.camera.place import Login
+
+_UNAUTHORIZED = 401
+
+
+class CameraAuth(httpx.Auth):
+    """Answers a challenge once. A camera that offers digest is never sent the password itself."""
+
+    def __init__(self, login: Login) -> None:
+        self._digest = httpx.DigestAuth(login.user, login.password)
+        self._basic = httpx.BasicAuth(login.user, login.password)
+        self._offers_digest = False
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Send the request; when it is challenged, send it again with what the challenge asks for."""
+        if self._offers_digest:  # it keeps the challenge, so that most requests are sent once
+            yield from self._digest.auth_flow(request)
+            return
+        response = yield request
+        if response.status_code != _UNAUTHORIZED:
+            return
+        schemes = {offer.split(" ", 1)[0].strip().lower() for offer in response.headers.get_list("www-authenticate")}
+        if "digest" in schemes:
+            self._offers_digest = True
+            yield from self._digest.auth_flow(request)
+        elif "basic" in schemes:
+            yield from self._basic.auth_flow(request)

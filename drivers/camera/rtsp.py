@@ -1,0 +1,123 @@
+"""RTSP over TCP by OpenCV's FFmpeg: one thread takes every picture as soon as it is there."""
+
+import os
+import socket
+import time
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+
+from drivers.camera.config import CameraSettings
+from drivers.camera.place import NoLogin, read_login, with_login
+from drivers.camera.source import Sink, StreamLost
+
+_PORT = 554
+_MOST_LAG_S = 1.5
+_DRIFT = 0.001
+_REFUSED = "the camera refuses the stream: wrong path, wrong credentials, or no TCP transport"
+
+
+class RtspSource:
+    """A stream as FFmpeg reads it. The consumer never holds it up, and a backlog that grows is dropped."""
+
+    def __init__(self, settings: CameraSettings, *, name: str) -> None:
+        self._settings = settings
+        self._name = name
+        self._stop = False
+
+    def run(self, sink: Sink) -> None:
+        """Read the stream in this thread. StreamLost."""
+        quieten()
+        patience = self._settings.silent_after.total_seconds()
+        capture = self._opened()
+        lag = Lag()
+        try:
+            while not (sink.stopped() or self._stop):
+                asked = time.monotonic()
+                if not capture.grab():
+                    hung = time.monotonic() - asked >= 0.9 * patience
+                    why = f"no picture for {patience:g} s" if hung else "the camera ended the stream"
+                    raise StreamLost(why, silent=hung)
+                now = time.monotonic()
+                sink.arrived(now)
+                behind = lag.at(now, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+                if behind > _MOST_LAG_S:
+                    raise StreamLost(f"the pictures are {behind:.1f} s late: the machine cannot follow the stream")
+                done, image = capture.retrieve()
+                if done and image is not None:
+                    sink.shown(np.asarray(image, np.uint8), now)
+                else:
+                    sink.corrupt(1)
+        finally:
+            capture.release()
+
+    def interrupt(self) -> None:
+        """End it at the next picture; a stream that is hung ends by FFmpeg's own time-out."""
+        self._stop = True
+
+    def _opened(self) -> cv2.VideoCapture:
+        settings = self._settings
+        timeout_ms = int(settings.timeout.total_seconds() * 1000)
+        patience_ms = int(settings.silent_after.total_seconds() * 1000)
+        try:
+            login = read_login(settings.credentials_file)
+        except NoLogin as error:
+            raise StreamLost(str(error)) from error
+        self._knock()
+        capture = cv2.VideoCapture()
+        # Each picture is decoded by one thread: several would hold back as many pictures as there are threads.
+        options = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, timeout_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, patience_ms]
+        options += [cv2.CAP_PROP_N_THREADS, 1]
+        started = time.monotonic()
+        try:
+            opened = capture.open(with_login(settings.url, login), cv2.CAP_FFMPEG, options)
+        except cv2.error:
+            raise StreamLost(_REFUSED) from None  # the cause may know the whole URL
+        if not opened:
+            capture.release()
+            if hung := time.monotonic() - started >= 0.9 * timeout_ms / 1000:
+                raise StreamLost(f"no stream within {timeout_ms / 1000:g} s", silent=hung)
+            raise StreamLost(_REFUSED)
+        return capture
+
+    def _knock(self) -> None:
+        """See whether anybody is there: FFmpeg does not say why it could not open a stream."""
+        parts = urlsplit(self._settings.url)
+        timeout = self._settings.timeout.total_seconds()
+        try:
+            socket.create_connection((parts.hostname or "", parts.port or _PORT), timeout).close()
+        except TimeoutError as error:
+            raise StreamLost(f"no connection within {timeout:g} s") from error
+        except OSError as error:
+            raise StreamLost(f"cannot connect: {error.strerror or error}") from error
+
+
+class Lag:
+    """How far pictures fall behind: the stream's own clock against ours, from the best that was seen.
+
+    The best is forgotten slowly, because two clocks drift apart, and a backlog grows much faster than that.
+    """
+
+    def __init__(self) -> None:
+        self._best: float | None = None
+        self._last_shown_s = 0.0
+        self._last_now_s = 0.0
+
+    def at(self, now_s: float, shown_s: float) -> float:
+        """Give the seconds by which a picture with the stream time `shown_s` is late; 0 where the stream has none."""
+        if shown_s < self._last_shown_s or shown_s <= 0:  # the camera's clock was set
+            self._best = None
+        if self._best is not None:
+            self._best += _DRIFT * (now_s - self._last_now_s)
+        self._last_shown_s, self._last_now_s = shown_s, now_s
+        offset = now_s - shown_s
+        if self._best is None or offset < self._best or shown_s <= 0:
+            self._best = offset
+        return offset - self._best
+
+
+def quieten() -> None:
+    """Keep OpenCV and FFmpeg from writing to standard error: their lines are no events, and may name a whole URL."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET; read once, before the first stream
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

@@ -1,0 +1,1 @@
+"""Radiometric cameras over HTTP: a picture of temperatures in every answer."""
