@@ -144,11 +144,25 @@ def _by_json(profile: Profile, name: str, case: Case) -> Shown | None:
     return json_mqtt.shown(profile, name, ((said.topic, said.payload) for said in case.messages))
 
 
+def _by_camera(profile: Profile, name: str, case: Case) -> Shown | None:
+    from drivers.camera.shown import shown  # noqa: PLC0415 - loads OpenCV
+
+    return shown(profile, name, case.frames)
+
+
+def _by_radiometric(profile: Profile, name: str, case: Case) -> Shown | None:
+    from drivers.radiometric.shown import shown  # noqa: PLC0415 - loads numpy
+
+    return shown(profile, name, case.frames)
+
+
 SHOWN: Mapping[str, Callable[[Profile, str, Case], Shown | None]] = {
     "modbus": _by_modbus,
     "dlt645": _by_dlt645,
     "cjt188": _by_cjt188,
     "json": _by_json,
+    "camera": _by_camera,
+    "radiometric": _by_radiometric,
 }
 """A profile's protocol to what gives a point's value out of a case; None where the case does not tell it."""
 

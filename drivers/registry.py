@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import Field
 
-from drivers.address import DeviceAddress, named
+from drivers.address import DeviceAddress, alone, named
 from drivers.api import BadRequest, Bus, BusPlace, Device, Observer
+from drivers.camera.config import CameraSettings
 from drivers.cjt188.config import Cjt188Settings
 from drivers.cjt188.config import address_problem as cjt188_problem
 from drivers.dlt645.config import Dlt645Settings
@@ -23,6 +24,7 @@ from drivers.modbus.config import address_problem as modbus_problem
 from drivers.osdp.config import OsdpSettings
 from drivers.osdp.config import address_problem as osdp_problem
 from drivers.profile import Profile
+from drivers.radiometric.config import RadiometricSettings
 
 BusSettings = Annotated[
     ModbusTcpSettings
@@ -31,7 +33,9 @@ BusSettings = Annotated[
     | Dlt645Settings
     | Cjt188Settings
     | JsonMqttSettings
-    | OsdpSettings,
+    | OsdpSettings
+    | CameraSettings
+    | RadiometricSettings,
     Field(discriminator="protocol"),
 ]
 """A bus in a site file; `protocol` says which kind."""
@@ -79,6 +83,18 @@ def _osdp() -> Opener:
     return opening
 
 
+def _camera() -> Opener:
+    from drivers.camera import opening
+
+    return opening
+
+
+def _radiometric() -> Opener:
+    from drivers.radiometric import opening
+
+    return opening
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BusKind:
     """One protocol of a bus.
@@ -105,6 +121,8 @@ BUSES: Mapping[str, BusKind] = {
     "cjt188": BusKind(speaks="cjt188", by="address", problem=named(cjt188_problem, what=_PRINTED), opener=_cjt188),
     "json-mqtt": BusKind(speaks="json", by="address", problem=named(json_problem, what=_PUBLISHED), opener=_json_mqtt),
     "osdp": BusKind(speaks="osdp", by="unit", problem=osdp_problem, opener=_osdp),
+    "camera": BusKind(speaks="camera", by="bus", problem=alone, opener=_camera),
+    "radiometric": BusKind(speaks="radiometric", by="bus", problem=alone, opener=_radiometric),
 }
 """The `protocol` of a bus to what it is."""
 
