@@ -18,6 +18,7 @@ from drivers.json_mqtt import shown as json_mqtt
 from drivers.modbus import codec as modbus
 from drivers.packed import decode as decode_packed
 from drivers.places.meters import Cjt188Point, Dlt645Point
+from drivers.places.osdp import OsdpPoint
 from drivers.profile import Identifier, ModbusPoint, Profile, Table
 from runtime.config import Strict, load
 
@@ -156,6 +157,18 @@ def _by_radiometric(profile: Profile, name: str, case: Case) -> Shown | None:
     return shown(profile, name, case.frames)
 
 
+def _by_osdp(profile: Profile, name: str, case: Case) -> Shown | None:
+    from drivers.osdp import codec, showing  # noqa: PLC0415 - of the protocols, only those with cases are loaded
+
+    place = profile.points[name].at(OsdpPoint)
+    for text in case.frames:
+        frame = codec.take(bytearray.fromhex(text))
+        said = showing.shown(name, place, frame) if frame is not None else None
+        if said is not None:
+            return said
+    return None
+
+
 SHOWN: Mapping[str, Callable[[Profile, str, Case], Shown | None]] = {
     "modbus": _by_modbus,
     "dlt645": _by_dlt645,
@@ -163,6 +176,7 @@ SHOWN: Mapping[str, Callable[[Profile, str, Case], Shown | None]] = {
     "json": _by_json,
     "camera": _by_camera,
     "radiometric": _by_radiometric,
+    "osdp": _by_osdp,
 }
 """A profile's protocol to what gives a point's value out of a case; None where the case does not tell it."""
 
