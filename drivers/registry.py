@@ -25,6 +25,8 @@ from drivers.osdp.config import OsdpSettings
 from drivers.osdp.config import address_problem as osdp_problem
 from drivers.profile import Profile
 from drivers.radiometric.config import RadiometricSettings
+from drivers.reader.config import ReaderSettings
+from drivers.thermal_array.config import ThermalArraySettings
 
 BusSettings = Annotated[
     ModbusTcpSettings
@@ -35,7 +37,9 @@ BusSettings = Annotated[
     | JsonMqttSettings
     | OsdpSettings
     | CameraSettings
-    | RadiometricSettings,
+    | RadiometricSettings
+    | ThermalArraySettings
+    | ReaderSettings,
     Field(discriminator="protocol"),
 ]
 """A bus in a site file; `protocol` says which kind."""
@@ -95,6 +99,18 @@ def _radiometric() -> Opener:
     return opening
 
 
+def _thermal_array() -> Opener:
+    from drivers.thermal_array import opening
+
+    return opening
+
+
+def _reader() -> Opener:
+    from drivers.reader import opening
+
+    return opening
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BusKind:
     """One protocol of a bus.
@@ -123,6 +139,8 @@ BUSES: Mapping[str, BusKind] = {
     "osdp": BusKind(speaks="osdp", by="unit", problem=osdp_problem, opener=_osdp),
     "camera": BusKind(speaks="camera", by="bus", problem=alone, opener=_camera),
     "radiometric": BusKind(speaks="radiometric", by="bus", problem=alone, opener=_radiometric),
+    "thermal-array": BusKind(speaks="thermal-array", by="bus", problem=alone, opener=_thermal_array),
+    "reader": BusKind(speaks="reader", by="bus", problem=alone, opener=_reader),
 }
 """The `protocol` of a bus to what it is."""
 

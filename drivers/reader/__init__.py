@@ -1,0 +1,1 @@
+"""QR and card readers that speak by themselves over a serial line."""
