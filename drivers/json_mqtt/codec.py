@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ _FLOATS: Mapping[tuple[str, str], str] = {
     ("float64", "big"): ">d",
     ("float64", "little"): "<d",
 }
+_NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,4})?")
 _LONGEST_TEXT = 4096
 _EXACT = 2**53
 _FAR = 1e300  # beyond it, a scale may make infinity; JSON's whole numbers have no end at all
@@ -169,12 +171,9 @@ def _truth(raw: Any, *, of_bytes: bool) -> bool | None:  # noqa: ANN401 - JSON
 
 
 def _from_text(raw: Any) -> Any:  # noqa: ANN401 - JSON
-    try:
-        number = float(raw)
-    except (TypeError, ValueError):
+    if not isinstance(raw, str) or _NUMBER.fullmatch(raw) is None:
         return raw
-    text = str(raw).strip()
-    return int(text) if text.lstrip("+-").isascii() and text.lstrip("+-").isdigit() and len(text) <= 20 else number  # noqa: PLR2004 - 64 bits
+    return int(raw) if raw.lstrip("+-").isdigit() else float(raw)
 
 
 def _figure(point: JsonPoint, raw: Any) -> Shown:  # noqa: ANN401 - JSON
