@@ -19,7 +19,10 @@ from drivers.modbus import codec as modbus
 from drivers.packed import decode as decode_packed
 from drivers.places.meters import Cjt188Point, Dlt645Point
 from drivers.places.osdp import OsdpPoint
+from drivers.places.reader import ReaderPoint
+from drivers.places.thermal import ThermalPoint
 from drivers.profile import Identifier, ModbusPoint, Profile, Table
+from drivers.reader.session import last_told
 from runtime.config import Strict, load
 
 
@@ -169,6 +172,22 @@ def _by_osdp(profile: Profile, name: str, case: Case) -> Shown | None:
     return None
 
 
+def _by_thermal_array(profile: Profile, name: str, case: Case) -> Shown | None:
+    from drivers.thermal_array import codec  # noqa: PLC0415 - with the next, which brings numpy
+    from drivers.thermal_array.driver import picture_of, shown  # noqa: PLC0415 - brings numpy
+
+    decoder = codec.Decoder()
+    for text in case.frames:
+        for said in decoder.feed(bytes.fromhex(text)):
+            if isinstance(said, codec.Frame):
+                return shown(name, profile.points[name].at(ThermalPoint), picture_of(said))
+    return None
+
+
+def _by_reader(profile: Profile, name: str, case: Case) -> Shown | None:
+    return last_told(profile.reader, profile.points[name].at(ReaderPoint), map(bytes.fromhex, case.frames))
+
+
 SHOWN: Mapping[str, Callable[[Profile, str, Case], Shown | None]] = {
     "modbus": _by_modbus,
     "dlt645": _by_dlt645,
@@ -177,6 +196,8 @@ SHOWN: Mapping[str, Callable[[Profile, str, Case], Shown | None]] = {
     "camera": _by_camera,
     "radiometric": _by_radiometric,
     "osdp": _by_osdp,
+    "thermal-array": _by_thermal_array,
+    "reader": _by_reader,
 }
 """A profile's protocol to what gives a point's value out of a case; None where the case does not tell it."""
 

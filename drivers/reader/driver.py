@@ -147,7 +147,6 @@ class Reader:
         raise BadRequest(device=self.name, why=f"`{point}` cannot be set to {value!r}: a reader only speaks")
 
     def _counter(self, name: str) -> PointResult:
-        counters = {"count": self.session.count, "malformed": self.session.malformed}
-        value = counters.get(self._places[name].field)
+        value = self.session.counter(self._places[name].field)
         reason = "" if value is not None else "told when something is read"
         return PointResult(point=name, value=value, reason=reason)

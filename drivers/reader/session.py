@@ -1,6 +1,6 @@
 """What a reader has said since the agent's start: its reads, each once, and how many. Pure; times are given."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 
 from drivers.api import PointResult, Value
@@ -9,6 +9,7 @@ from drivers.reader.cards import Card, NoCard
 from drivers.reader.codec import Alive, Framer, Malformed, Read
 
 _REMEMBERED = 256  # texts that are told apart from their repeats at a time
+_MINUTE_S = 60.0
 
 
 class ReaderSession:
@@ -54,6 +55,10 @@ class ReaderSession:
         """How long the reader has said nothing that could be understood, on this connection."""
         return now - self._heard_s
 
+    def counter(self, field: str) -> int | None:
+        """Give a counter by the name of its field; None for what is told and not counted."""
+        return {"count": self.count, "malformed": self.malformed}.get(field)
+
     def _sort(self, said: Read | Alive | Malformed, now: float) -> Iterator[Read | Malformed]:
         match said:
             case Malformed():
@@ -97,3 +102,17 @@ def _result(name: str, place: ReaderPoint, read: Read, how: ReaderDefaults) -> P
 
 def _of_card(place: ReaderPoint, card: Card, how: ReaderDefaults) -> Value:
     return card.printed(how.printed) if place.field == "card" else card.facility(how.printed)
+
+
+def last_told(how: ReaderDefaults, place: ReaderPoint, frames: Iterable[bytes]) -> PointResult | None:
+    """Say what a point shows when these bytes have come, a minute between each and the next; None when nothing did."""
+    session = ReaderSession(how)
+    session.begin(0.0)
+    told: Read | None = None
+    for number, frame in enumerate(frames, start=1):
+        now = number * _MINUTE_S
+        for said in (*session.feed(frame, now), *session.expire(now + _MINUTE_S / 2)):
+            told = said if isinstance(said, Read) else told
+    if place.is_event:
+        return None if told is None else _result("", place, told, how)
+    return PointResult(point="", value=session.counter(place.field))
