@@ -40,6 +40,7 @@ class RegisterImage:
         places = {name: point.modbus for name, point in profile.points.items()}
         self._points = {name: place for name, place in places.items() if not place.is_pulse}
         self._pulses = {name: place for name, place in places.items() if place.is_pulse}
+        self._mute = frozenset(name for name, place in places.items() if not place.is_readable)
         self._writable = {command.point for command in profile.commands.values()}
         self._cells: Mapping[Table, dict[int, int]] = {
             table: dict.fromkeys(_readable(profile, table), 0) for table in Table
@@ -54,7 +55,7 @@ class RegisterImage:
         """
         changed: dict[str, Value | None] = {}
         for name, value in values.items():
-            if name in self._pulses or (name in self._last and self._last[name] == value):
+            if name in self._mute or (name in self._last and self._last[name] == value):
                 continue
             self._last[name] = value
             point = self._points[name]

@@ -84,6 +84,8 @@ class Write(StrEnum):
     """Bits of a holding register by function 22: one step, where reading and writing back are two."""
     MULTIPLE = "multiple"
     """By function 15 or 16 also where there is only one address."""
+    TRIGGER = "trigger"
+    """A coil or register that takes an order and shows nothing: it is written and never read."""
     COIL_PULSE = "coil-pulse"
     """The time stands in the data of function 5, in place of on and off."""
     REGISTER_PULSE = "register-pulse"
@@ -161,8 +163,8 @@ class ModbusPoint(Place):
 
     @property
     def is_readable(self) -> bool:
-        """Whether it can be read; a pulse is only sent."""
-        return not self.is_pulse
+        """Whether it can be read; a pulse and a trigger are only sent."""
+        return not self.is_pulse and self.write is not Write.TRIGGER
 
     def unit_problem(self, unit: str) -> str | None:
         """Say why the point cannot have this unit; None when it can."""
@@ -180,8 +182,8 @@ class ModbusPoint(Place):
             raise ValueError(f"a {self.table} is never written, so it has no `write`")
         if self.write is Write.MASK and (self.table.is_bits or (self.bit is None and self.bits is None)):
             raise ValueError("`write = 'mask'` sets bits of a holding register: it needs `bit` or `bits`")
-        if self.write is Write.MULTIPLE and (self.bit is not None or self.bits is not None):
-            raise ValueError("`write = 'multiple'` is for whole registers and coils, not for bits of a register")
+        if self.write in {Write.MULTIPLE, Write.TRIGGER} and (self.bit is not None or self.bits is not None):
+            raise ValueError(f"`write = '{self.write}'` is for whole registers and coils, not for bits of a register")
         if not self.is_pulse:
             if self.lead or self.holds is not None:
                 raise ValueError("`lead` and `holds` belong to a pulse: `write = 'coil-pulse'` or 'register-pulse'")

@@ -57,6 +57,8 @@ BOARD = validate(
             "delay": {"table": "holding", "address": 1, "type": "uint16", "write": "register-pulse", "offset": -1536},
             "several": {"table": "holding", "address": 5, "type": "uint16", "write": "multiple"},
             "several_coil": {"table": "coil", "address": 9, "type": "bool", "write": "multiple"},
+            "step": {"table": "coil", "address": 12, "type": "bool", "write": "trigger"},
+            "mode": {"table": "holding", "address": 40, "type": "uint16", "write": "trigger"},
             "flag": {"table": "holding", "address": 4, "type": "bool", "bit": 0, "write": "mask"},
             "field": {"table": "holding", "address": 4, "type": "uint16", "bits": [2, 4], "write": "mask"},
         }
@@ -103,6 +105,8 @@ async def test_published_pulses(line: Line, exchange: tuple[int, str, float, str
         ("several", 7, "01 10 00 05 00 01 02 00 07", "01 10 00 05 00 01"),
         ("several_coil", True, "01 0F 00 09 00 01 01 01", "01 0F 00 09 00 01"),
         ("relay_1", True, "01 05 00 00 FF 00", "01 05 00 00 FF 00"),
+        ("step", True, "01 05 00 0C FF 00", "01 05 00 0C FF 00"),
+        ("mode", 2, "01 06 00 28 00 02", "01 06 00 28 00 02"),
         ("flag", True, "01 16 00 04 FF FE 00 01", "01 16 00 04 FF FE 00 01"),
         ("field", 9, "01 16 00 04 FF C3 00 24", "01 16 00 04 FF C3 00 24"),
     ],
@@ -166,12 +170,14 @@ async def test_a_pulse_without_length_or_too_long_costs_no_request(line: Line) -
     assert line.heard == []
 
 
-async def test_a_pulse_is_never_read(line: Line) -> None:
+async def test_a_pulse_and_a_trigger_are_never_read(line: Line) -> None:
     line.answer(crc("01 01 01 01"))
     async with connected(rtu_settings(line.path)) as bus:
-        results = await board(bus).read(["relay_1", "open", "flash"])
+        results = await board(bus).read(["relay_1", "open", "flash", "step", "mode"])
     assert results["relay_1"].value is True
-    assert {results[name].reason for name in ("open", "flash")} == {"cannot be read: it only takes commands"}
+    assert {results[name].reason for name in ("open", "flash", "step", "mode")} == {
+        "cannot be read: it only takes commands"
+    }
     assert len(line.heard) == 1
     assert not BOARD.points["open"].polled
     assert BOARD.points["open"].writable
@@ -230,6 +236,7 @@ def test_the_standards_own_example_of_a_mask() -> None:
         ({"table": "input", "address": 0, "type": "uint16", "write": "multiple"}, "never written"),
         ({"table": "holding", "address": 0, "type": "uint16", "write": "mask"}, "needs `bit` or `bits`"),
         ({"table": "holding", "address": 0, "type": "bool", "bit": 1, "write": "multiple"}, "not for bits"),
+        ({"table": "holding", "address": 0, "type": "uint16", "bits": [0, 2], "write": "trigger"}, "not for bits"),
         ({**COIL_PULSE, "type": "bool", "scale": 1.0}, "plain 'uint16'"),
         ({**COIL_PULSE, "table": "holding"}, "'coil-pulse' is for coils"),
         ({**COIL_PULSE, "lead": [4]}, "`lead` are registers"),

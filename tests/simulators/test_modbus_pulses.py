@@ -43,6 +43,7 @@ def profile() -> Profile:
                 0.5,
                 "s",
             ),
+            "step": point({"table": "coil", "address": 0x300, "type": "bool", "write": "trigger"}, sample=False),
             "fast": point({"table": "holding", "address": 10, "type": "bool", "bit": 0, "write": "mask"}, sample=False),
             "loud": point({"table": "holding", "address": 10, "type": "bool", "bit": 1, "write": "mask"}, sample=True),
         },
@@ -50,6 +51,7 @@ def profile() -> Profile:
             "switch": command("relay_1", "relay_1", value=True),
             "open_door": command("open", "relay_1", limits={"low": 0.1, "high": 10}),
             "open_other": command("flash", "relay_2", limits={"low": 0.1, "high": 10}),
+            "go": command("step", "relay_1", value=True),
             "speed": command("fast", "fast", value=True),
             "volume": command("loud", "loud", value=True),
         },
@@ -146,6 +148,13 @@ def test_a_mask_write_changes_the_bits_that_it_names(board: Station) -> None:
     body = f"00 0A {and_mask:04X} {or_mask:04X}"
     assert ask(board, f"16 {body}").replace(" ", "") == f"16{body}".replace(" ", "")
     assert ask(board, "03 00 0A 00 01") == "03 02 00 03"
+
+
+def test_a_trigger_is_taken_and_never_shown(board: Station, tmp_path: Path) -> None:
+    assert ask(board, "05 03 00 FF 00") == "05 03 00 FF 00"
+    assert ask(board, "01 03 00 00 01") == "81 02"
+    _, _, writes = witness_files(tmp_path, "board")
+    assert [(one.point, one.value) for one in read_writes(writes)] == [("step", True)]
 
 
 def test_the_witness_has_the_pulse_and_both_edges(board: Station, tmp_path: Path) -> None:
