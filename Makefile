@@ -12,8 +12,9 @@ demo: ## Start a small community with simulated devices, and show where to look 
 	@scripts/setup.sh run
 	@.venv/bin/linli demo $(ARGS)
 
-test: setup ## Run all tests
+test: setup ## Run all tests; those of the service once more on PostgreSQL (not with ARGS)
 	.venv/bin/python -m pytest $(ARGS)
+	$(if $(ARGS),,.venv/bin/python -m pytest tests/cloud --database postgresql)
 
 check: setup ## Check format, lint, types, import contracts and documentation
 	.venv/bin/ruff format --check .

@@ -24,7 +24,7 @@ from cloud.ingest import endpoints as ingest
 from cloud.people import endpoints as people
 from cloud.platform.clock import Clock, system_clock
 from cloud.platform.database import open_engine, ping, reading
-from cloud.platform.errors import LinliError
+from cloud.platform.errors import LinliError, Unavailable
 from cloud.platform.http import errors, install_error_handlers
 from cloud.platform.migrate import check_schema
 from cloud.platform.security import Passwords
@@ -190,7 +190,7 @@ class DatabaseCheck:
         try:
             async with reading(self._engine) as conn:
                 await ping(conn)
-        except (SQLAlchemyError, OSError) as error:
+        except (Unavailable, SQLAlchemyError, OSError) as error:
             self._last = Check(status=Status.DOWN, detail=f"the database does not answer: {error}")
         else:
             self._last = Check(status=Status.OK)

@@ -77,6 +77,13 @@ export PATH="$PATH:/usr/sbin:/usr/local/sbin"
 command -v mosquitto >/dev/null && command -v mosquitto_passwd >/dev/null || packages+=(mosquitto)
 if [ "$want" = dev ]; then
     command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || packages+=("$(chromium_package)")
+    # The tests start a PostgreSQL of their own; a cluster that Debian would start for everybody is not wanted.
+    if ! command -v initdb >/dev/null && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
+        if [ ! -e /etc/postgresql-common ]; then
+            as_root sh -c 'mkdir -p /etc/postgresql-common && echo create_main_cluster = false >/etc/postgresql-common/createcluster.conf' || true
+        fi
+        packages+=(postgresql)
+    fi
     # Without a Chinese font, a browser on a server draws boxes.
     command -v fc-list >/dev/null && [ -n "$(fc-list :lang=zh 2>/dev/null)" ] || packages+=(fontconfig fonts-noto-cjk)
 fi

@@ -6,6 +6,12 @@ import threading
 import pytest
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--database", choices=["sqlite", "postgresql"], default="sqlite", help="what the service's tests run on"
+    )
+
+
 @pytest.fixture(autouse=True, scope="session")
 def ctrl_c_reaches_the_programs_under_test() -> None:
     """A shell that runs tests in the background lets them ignore SIGINT, and every program they start inherits that."""

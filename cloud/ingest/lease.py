@@ -10,14 +10,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cloud.ingest import repository
 from cloud.ingest.repository import LeaseRow
 from cloud.platform.clock import Clock
 from cloud.platform.database import transaction
-from cloud.platform.errors import LinliError
+from cloud.platform.errors import LinliError, Unavailable
 from runtime.logs import get_log
 
 BEAT = timedelta(seconds=1)
@@ -92,7 +92,7 @@ class Lease:
                     kept = await repository.beat_lease(conn, owner=self._owner, now_ms=self._clock())
                     if not kept:
                         await self.check(conn)
-            except (OperationalError, InterfaceError, OSError) as error:
+            except (Unavailable, OSError) as error:
                 self._log.warning("cannot beat", error=str(error).splitlines()[0])
 
     async def check(self, conn: AsyncConnection) -> None:
@@ -106,7 +106,7 @@ class Lease:
         try:
             async with transaction(self._engine) as conn:
                 await repository.drop_lease(conn, owner=self._owner)
-        except (SQLAlchemyError, OSError) as error:
+        except (Unavailable, SQLAlchemyError, OSError) as error:
             self._log.warning("cannot give the lease back", error=str(error).splitlines()[0])
 
 

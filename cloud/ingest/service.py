@@ -10,8 +10,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import groupby
 
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cloud.alarms import engine as alarms
@@ -36,7 +34,7 @@ from wire.host import Host
 from wire.payload import Message
 from wire.topic import NodeKey
 
-TRANSIENT = (Unavailable, OperationalError, InterfaceError, PoolTimeout, OSError)
+TRANSIENT = (Unavailable, OSError)
 """What passes by itself: a full disk, a locked file, a database that restarts."""
 
 MAX_KEPT_BYTES = 65_536

@@ -10,9 +10,11 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from cloud.platform.errors import LinliError
+from cloud.platform.errors import LinliError, Unavailable
 
 metadata = MetaData(
     naming_convention={
@@ -24,6 +26,12 @@ metadata = MetaData(
     }
 )
 """Every feature's `tables.py` registers its tables here; `cloud.platform.schema` imports them all."""
+
+_WRITERS = 0x6C696E6C69
+"""The advisory lock that writers on PostgreSQL hold, one after the other."""
+
+_PASSING = frozenset({"08", "40", "53", "55", "57", "58"})
+"""PostgreSQL's classes of errors that pass: connection, rollback, resources, state, intervention, system."""
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
 """A 64-bit identifier; SQLite counts by itself only in a column that is exactly INTEGER."""
@@ -46,7 +54,9 @@ def open_engine(url: str) -> AsyncEngine:
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_async_engine(url, pool_pre_ping=True, hide_parameters=True)
+        engine = create_async_engine(url, pool_pre_ping=True, hide_parameters=True)
+        event.listen(engine.sync_engine, "begin", _begin_alone)
+        return engine
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(url, connect_args={"timeout": 30}, hide_parameters=True)
@@ -70,20 +80,30 @@ def _begin_immediate(connection: Any) -> None:  # noqa: ANN401 - SQLAlchemy's ow
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
 
+def _begin_alone(connection: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own connection type
+    # What a unit of work reads must still hold when it writes, as in SQLite: one writer at a time. A lock of the
+    # transaction does that without serialisation failures, which a unit of work that is half done could not repeat.
+    if connection.get_execution_options().get("read_only", False):
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    else:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
+
+
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Open the one unit of work that features pass along; it commits at the end, or rolls back on an error.
 
-    What an error must leave behind (`LinliError.aftermath`) is stored after the rollback.
+    What an error must leave behind (`LinliError.aftermath`) is stored after the rollback. Unavailable when the database
+    cannot do it just now: a full disk, a locked file, a server that restarts.
     """
-    async with _aftermath(engine), engine.connect() as connection, connection.begin():
+    async with _aftermath(engine), _translated(), engine.connect() as connection, connection.begin():
         yield connection
 
 
 @asynccontextmanager
 async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Open a consistent view for queries; it never waits for a writer."""
-    async with _aftermath(engine), engine.connect() as connection:
+    """Open a consistent view for queries; it never waits for a writer. Unavailable as `transaction`."""
+    async with _aftermath(engine), _translated(), engine.connect() as connection:
         viewing = await connection.execution_options(read_only=True)
         async with viewing.begin():
             yield viewing
@@ -92,6 +112,26 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 async def ping(conn: AsyncConnection) -> None:
     """Ask the least that there is to ask; SQLAlchemyError or OSError when nobody answers."""
     await conn.exec_driver_sql("SELECT 1")
+
+
+def passes(error: DBAPIError) -> bool:
+    """Whether what a database refused may work later, as it is: by the class of its SQLSTATE, where it has one."""
+    state = getattr(error.orig, "sqlstate", None)
+    if isinstance(state, str):
+        return state[:2] in _PASSING
+    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if passes(error):
+            raise Unavailable(f"the database cannot do this now: {str(error.orig or error).splitlines()[0]}") from error
+        raise
+    except PoolTimeout as error:
+        raise Unavailable("the database is too busy: no connection is free") from error
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ Company `Sunshine` has the communities `garden` (with Tower 1: Roof, Pump room; 
 import asyncio
 import shutil
 import tempfile
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,8 @@ from argon2 import PasswordHasher
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 from prometheus_client import CollectorRegistry
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import NullPool, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from cloud.access import repository, service
 from cloud.access.domain import Actor, Role, Scope, ScopeKind, Where
@@ -33,6 +35,7 @@ from cloud.telemetry.embedded import EmbeddedTelemetry
 from cloud.web import create_app
 from drivers.profile import Label, Profile, load_profile
 from runtime.health import Health
+from tests.support.postgres import postgres
 
 NOW = 1_790_000_000_000
 PASSWORD = "correct horse"
@@ -64,8 +67,46 @@ def _migrated() -> Path:
     return file
 
 
-def fresh_database(folder: Path) -> str:
-    """Put a migrated, empty database into a folder and give its URL. Not inside a running event loop the first time."""
+@lru_cache(maxsize=1)
+def _migrated_postgres() -> str:
+    name = "linli_template"
+    asyncio.run(_make_database(name, template="template1"))
+    asyncio.run(upgrade(_url(name)))
+    return name
+
+
+async def _make_database(name: str, *, template: str) -> None:
+    engine = create_async_engine(postgres(), isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    async with engine.connect() as conn:
+        await conn.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+    await engine.dispose()
+
+
+def drop_database(url: str) -> None:
+    """Take a database off the tests' server, under whoever uses it. Not inside a running event loop."""
+
+    async def drop() -> None:
+        engine = create_async_engine(postgres(), isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        async with engine.connect() as conn:
+            await conn.execute(text(f'DROP DATABASE "{url.rpartition("/")[2]}" WITH (FORCE)'))
+        await engine.dispose()
+
+    asyncio.run(drop())
+
+
+def _url(name: str) -> str:
+    return postgres().rsplit("/", 1)[0] + f"/{name}"
+
+
+def fresh_database(folder: Path, *, engine: str = "sqlite") -> str:
+    """Make a migrated, empty database and give its URL: a file in the folder, or one on the tests' own server.
+
+    Not inside a running event loop.
+    """
+    if engine == "postgresql":
+        name = f"linli_{uuid.uuid4().hex}"
+        asyncio.run(_make_database(name, template=_migrated_postgres()))
+        return _url(name)
     file = folder / "linli.db"
     shutil.copy(_migrated(), file)
     return f"sqlite+aiosqlite:///{file}"
@@ -202,9 +243,15 @@ async def seed(engine: AsyncEngine, folder: Path) -> Town:
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def database_engine(request: pytest.FixtureRequest) -> str:
+    """Which database the tests run on: `--database sqlite` or `--database postgresql`."""
+    return str(request.config.getoption("--database"))
+
+
+@pytest.fixture
+def database_url(tmp_path: Path, database_engine: str) -> str:
     """A migrated, empty database."""
-    return fresh_database(tmp_path)
+    return fresh_database(tmp_path, engine=database_engine)
 
 
 @pytest.fixture

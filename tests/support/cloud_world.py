@@ -1,4 +1,4 @@
-"""A small community in a real SQLite file, with people on shift, for tests of the cloud."""
+"""A small community in a real database, with people on shift, for tests of the cloud."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Select, insert, select
+from sqlalchemy import Select, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cloud.access.domain import Actor
 from cloud.access.service import actor_of
 from cloud.platform.database import open_engine, reading, transaction
-from cloud.platform.schema import access, assets, metadata, people
+from cloud.platform.schema import access, assets, people
 
 NOW = 1_795_320_000_000  # 2026-11-22 04:00 UTC, noon in Shanghai
 HOUR = 3_600_000
@@ -52,11 +52,10 @@ class World:
 
 
 @asynccontextmanager
-async def cloud_world(folder: Path) -> AsyncIterator[World]:
-    """Make the world, and take it down."""
-    engine = open_engine(f"sqlite+aiosqlite:///{folder / 'cloud.db'}")
+async def cloud_world(folder: Path, database_url: str) -> AsyncIterator[World]:
+    """Make the world in a migrated, empty database, and take it down."""
+    engine = open_engine(database_url)
     async with transaction(engine) as conn:
-        await conn.run_sync(metadata.create_all)
         await conn.execute(insert(assets.company).values(id=1, name="Company"))
         await conn.execute(insert(assets.project).values(id=1, company_id=1, name="Project"))
         await conn.execute(
@@ -84,6 +83,10 @@ async def cloud_world(folder: Path) -> AsyncIterator[World]:
         await conn.execute(
             insert(people.shift).values(account_id=2, community_id=1, starts_ms=NOW - HOUR, ends_ms=NOW + 8 * HOUR)
         )
+        if conn.dialect.name == "postgresql":
+            for table in (assets.company, assets.project, assets.community, access.account):
+                # Rows with numbers of their own leave the sequence behind.
+                await conn.execute(text(f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), 1000)"))
     try:
         yield World(engine=engine, clock=Clock(), folder=folder, community_id=1, operator_id=1, technician_id=2)
     finally:

@@ -9,8 +9,8 @@ from tests.support.pump_profile import pump_profile
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with cloud_world(tmp_path) as world:
+async def world(tmp_path: Path, database_url: str) -> AsyncIterator[World]:
+    async with cloud_world(tmp_path, database_url) as world:
         yield world
 
 

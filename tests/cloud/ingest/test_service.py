@@ -15,6 +15,7 @@ from cloud.telemetry.embedded import EmbeddedTelemetry
 from tests.support.cloud_world import NOW, World
 from tests.support.fake_edge import FakeEdge
 from tests.support.pump_profile import pump_profile
+from tests.support.refusals import allow_inserts, refuse_inserts
 from wire.edge_node import EdgeNode
 from wire.payload import DataType, Message, Metric, Payload, Quality, decode, encode
 
@@ -409,17 +410,13 @@ async def test_a_database_that_refuses_the_transaction_loses_and_doubles_nothing
     edge = FakeEdge(pump_profile())
     await bench.born(edge)
     dry_run(edge)
-    async with world.engine.begin() as conn:
-        await conn.exec_driver_sql(
-            "CREATE TRIGGER refuse BEFORE INSERT ON alarm BEGIN SELECT RAISE(FAIL, 'disk is full'); END"
-        )
+    await refuse_inserts(world.engine, "alarm", why="disk is full", passing=True)
     feeding = asyncio.create_task(bench.feed([edge.send(n) for n in (1, 2, 3, 4)]))
     for _ in range(200):
         await asyncio.sleep(0.02)
         if bench.count("failures") or feeding.done():
             break
-    async with world.engine.begin() as conn:
-        await conn.exec_driver_sql("DROP TRIGGER refuse")
+    await allow_inserts(world.engine, "alarm")
     await feeding
     await bench.feed(edge.births(NOW), edge.replay(), at_ms=NOW + 1_000)
     assert await marks(world) == {"j1": 4}
@@ -497,11 +494,7 @@ async def test_one_event_that_fails_holds_up_no_other_node(bench: Any, world: Wo
     await bench.born(bad)
     good.journal(NOW, pressure=1.0)
     bad.journal(NOW, pressure=1.0, device="pump-9")
-    async with world.engine.begin() as conn:
-        await conn.exec_driver_sql(
-            "CREATE TRIGGER odd BEFORE INSERT ON last_value WHEN NEW.device_id = 2 "
-            "BEGIN SELECT RAISE(ABORT, 'a constraint'); END"
-        )
+    await refuse_inserts(world.engine, "last_value", why="a constraint", when="NEW.device_id = 2")
     await bench.feed(good.send(1), bad.send(1))
     assert await marks(world) == {"j1": 1, "j2": 0}
     (row,) = await world.rows(ingest.quarantine)

@@ -4,7 +4,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.schema import CreateTable
@@ -33,8 +33,7 @@ async def test_every_step_can_be_taken_back(engine: AsyncEngine) -> None:
         config, _ = _script()
         config.attributes["connection"] = connection
         command.downgrade(config, "base")
-        rows = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'"))
-        return {row[0] for row in rows}
+        return set(inspect(connection).get_table_names())
 
     async with transaction(engine) as conn:
         assert await conn.run_sync(back) == {"alembic_version"}
@@ -64,8 +63,7 @@ async def test_a_database_of_a_newer_version_is_refused_and_left_alone(engine: A
 
 async def test_every_role_and_row_is_scoped_in_the_first_migration(engine: AsyncEngine) -> None:
     def tables(connection: Connection) -> set[str]:
-        rows = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'"))
-        return {row[0] for row in rows}
+        return set(inspect(connection).get_table_names())
 
     async with engine.connect() as conn:
         found = await conn.run_sync(tables)
