@@ -6,12 +6,13 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from simulators.devices import Devices
-from simulators.lines import meters, modbus
+from simulators.lines import meters, modbus, osdp
 from simulators.lines.base import LineContext, SceneLine
 from simulators.lines.meters import Cjt188Line, Dlt645Line
 from simulators.lines.modbus import RtuLine, TcpLine
+from simulators.lines.osdp import OsdpLine
 
-Line = Annotated[TcpLine | RtuLine | Dlt645Line | Cjt188Line, Field(discriminator="protocol")]
+Line = Annotated[TcpLine | RtuLine | Dlt645Line | Cjt188Line | OsdpLine, Field(discriminator="protocol")]
 """A line in a scene file; `protocol` says which kind."""
 
 Start = Callable[[Any, LineContext], Awaitable[tuple[Devices[Any], str]]]
@@ -22,5 +23,6 @@ STARTS: Mapping[type[SceneLine], Start] = {
     RtuLine: modbus.start,
     Dlt645Line: meters.start,
     Cjt188Line: meters.start,
+    OsdpLine: osdp.start,
 }
 """A kind of line to what starts it."""

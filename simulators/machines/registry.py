@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from drivers.profile import Profile
 from simulators.machines.api import Machine
+from simulators.machines.card_reader import CardReaderMachine
 from simulators.machines.elevator import ElevatorMachine
 from simulators.machines.generic import GenericMachine
 from simulators.machines.meter import ElectricityMachine, FlowMachine
@@ -15,6 +16,7 @@ MACHINES: Mapping[str, Callable[[Profile, float], Machine]] = {
     "electricity-meter": lambda profile, time_scale: ElectricityMachine(profile, time_scale=time_scale),
     "water-meter": lambda profile, time_scale: FlowMachine(profile, time_scale=time_scale),
     "heat-meter": lambda profile, time_scale: FlowMachine(profile, time_scale=time_scale),
+    "card-reader": lambda profile, _time_scale: CardReaderMachine(profile),
 }
 """A profile's `kind` to its machine; every other kind is a GenericMachine."""
 

@@ -1,0 +1,110 @@
+"""Lines of OSDP readers."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from simulators.devices import Devices
+from simulators.disturbances import Transport
+from simulators.lines.base import Baudrate, LineContext, Link, SceneLine, UnitDevice
+
+if TYPE_CHECKING:
+    from simulators.osdp.station import ReaderStation
+
+_HEX_KEY = r"^[0-9A-Fa-f]{32}$"
+
+
+class ReaderDevice(UnitDevice):
+    """One reader. `key` is the key of its secure channel; without one it has a key of its own, made from its name."""
+
+    key: Annotated[str, Field(pattern=_HEX_KEY)] | None = None
+
+    @property
+    def base_key(self) -> bytes:
+        """The key of its secure channel; simulated readers guard nothing."""
+        if self.key is not None:
+            return bytes.fromhex(self.key)
+        return hashlib.blake2s(self.name.encode(), digest_size=16, person=b"osdp-sim").digest()
+
+
+class OsdpLine(SceneLine):
+    """Readers on one serial line: a pseudo-terminal at `<data>/<link>`, or (with `port`) a serial server's TCP port.
+
+    `<data>/<line>.keys` is the key file for the agent. With `baudrate` frames on the pseudo-terminal take the time that
+    they would take on the wire.
+    """
+
+    speaks: ClassVar[str] = "osdp"
+    bus: ClassVar[str] = "osdp"
+
+    protocol: Literal["osdp"]
+    devices: tuple[ReaderDevice, ...] = Field(min_length=1)
+    link: Link | None = None
+    baudrate: Baudrate | None = None
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int | None = Field(default=None, ge=0, le=65535)
+
+    @property
+    def members(self) -> tuple[ReaderDevice, ...]:
+        """Its devices."""
+        return self.devices
+
+    @property
+    def transport(self) -> Transport:
+        """What carries the frames."""
+        return Transport.TCP if self.link is None else Transport.SERIAL
+
+    @property
+    def endpoint(self) -> tuple[str, object]:
+        """Its link, or its port."""
+        return ("link", self.link) if self.link is not None else ("port", (self.host, self.port or self.name))
+
+    def _endpoint_of(self, number: int) -> dict[str, object]:
+        return {"link": self.link and f"{self.link}-{number}", "port": self.port and self.port + number - 1}
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.link is None) == (self.port is None):
+            raise ValueError("a line of readers has either `link` or `port`")
+        return self
+
+
+def write_key_file(file: Path, keys: dict[int, bytes]) -> None:
+    """Write a key file as the driver reads it, for its owner alone."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.unlink(missing_ok=True)
+    lines = ["[keys]", *(f'{unit} = "{key.hex()}"' for unit, key in sorted(keys.items()))]
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as written:
+        written.write("\n".join(lines) + "\n")
+
+
+async def start(line: OsdpLine, context: LineContext) -> tuple[Devices["ReaderStation"], str]:
+    """Serve a line; gives its devices, and where it is. LineUnavailable."""
+    from simulators.machines.card_reader import CardReaderMachine
+    from simulators.osdp.server import serve_readers_pty, serve_readers_tcp
+    from simulators.osdp.station import ReaderStation, ReaderStations
+
+    write_key_file(context.data / f"{line.name}.keys", {one.unit: one.base_key for one in line.devices})
+    stations = ReaderStations(
+        [
+            ReaderStation(
+                name=device.name,
+                unit=device.unit,
+                key=device.base_key,
+                profile=context.profiles[device.name],
+                machine=CardReaderMachine(context.profiles[device.name]),
+                witness=context.witness(device),
+                random=context.random(device),
+            )
+            for device in line.devices
+        ],
+        transport=line.transport,
+    )
+    if line.link is not None:
+        served = serve_readers_pty(stations, link=context.data / line.link, baudrate=line.baudrate)
+        return stations, str(await context.stack.enter_async_context(served))
+    port = await context.stack.enter_async_context(serve_readers_tcp(stations, host=line.host, port=line.port or 0))
+    return stations, f"{line.host}:{port}"
