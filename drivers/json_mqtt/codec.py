@@ -93,26 +93,30 @@ def split_records(data: bytes, carried: Carried) -> tuple[dict[str, bytes], str]
 
 def decode(point: JsonPoint, content: Content) -> Shown | None:
     """Give what a message says of a point; None when it says nothing of it."""
-    if point.when is not None and not _holds(point.when, content):
+    raw = _found(point.path, point.fields, content)
+    if point.when is not None and not _holds(point.when, raw, content):
         return None
-    if point.bytes is not None:
-        raw, what = _number_at(point.bytes, content), point.bytes.where
-    else:
-        raw, what = look(content.document, point.path or ""), f"`{point.path}`"
     if raw is MISSING:
         if point.optional or point.is_momentary:
             return None
-        damage = f": {content.damage}" if point.bytes is not None and content.damage else ""
+        what = point.fields[0].where if point.fields else f"`{point.path}`"
+        damage = f": {content.damage}" if point.fields and content.damage else ""
         return Shown(value=None, reason=f"no {what} in the message{damage}")
     if raw is None:  # JSON's own word for "not available"
         return None if point.is_momentary else Shown(value=None)
     return _meaning(point, raw, plain=content.plain)
 
 
-def _holds(when: When, content: Content) -> bool:
-    found = look(content.document, when.path) if when.path is not None else MISSING
-    if when.bytes is not None:
-        found = _number_at(when.bytes, content)
+def _found(path: str | None, places: tuple[BytesField, ...], content: Content) -> Any:  # noqa: ANN401 - JSON
+    if not places:
+        return look(content.document, path or "")
+    numbers = (_number_at(place, content) for place in places)
+    return next((number for number in numbers if number is not MISSING), MISSING)
+
+
+def _holds(when: When, raw: Any, content: Content) -> bool:  # noqa: ANN401 - JSON
+    itself = when.path is None and not when.fields
+    found = raw if itself else _found(when.path, when.fields, content)
     if found is MISSING or found is None:
         return False
     if when.equals is None:
@@ -155,13 +159,13 @@ def _meaning(point: JsonPoint, raw: Any, *, plain: bool) -> Shown:  # noqa: ANN4
         value = point.values[text]
         return Shown(value=float(value) if point.type == "float" else value)
     if point.type == "bool":
-        truth = _truth(raw, of_bytes=point.bytes is not None)
+        truth = _truth(raw, of_bytes=bool(point.fields))
         return Shown(value=truth) if truth is not None else _not(point, raw)
     if point.type == "string":
         if not isinstance(raw, str) or len(raw) > _LONGEST_TEXT or not _is_text(raw):
             return _not(point, raw)
         return Shown(value=raw)
-    return _figure(point, _from_text(raw) if plain else raw)
+    return _figure(point, _from_text(raw) if plain or point.from_text else raw)
 
 
 def _truth(raw: Any, *, of_bytes: bool) -> bool | None:  # noqa: ANN401 - JSON

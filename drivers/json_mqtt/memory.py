@@ -183,6 +183,8 @@ class Memory:
             shown = codec.decode(point, content)
             if shown is None or (message.retained and (point.is_momentary or shown.value is None)):
                 continue
+            if point.rest is not None and shown.value == point.rest:
+                continue  # that nothing happens now does not take back what happened
             result = _result(name, shown, note)
             unread += bool(shown.value is None and shown.reason)
             if point.event:

@@ -98,17 +98,33 @@ class BytesField(Strict):
         return self
 
 
+BytesFields = BytesField | tuple[BytesField, ...]
+"""One place, or several of which the first that is there counts."""
+
+
+def _all(fields: BytesFields) -> tuple[BytesField, ...]:
+    return (fields,) if isinstance(fields, BytesField) else fields
+
+
 class When(Strict):
-    """Which messages speak of a point: those in which `path` (or the number at `bytes`) is there, or `equals` this."""
+    """Which messages speak of a point: those in which something is there, or `equals` this.
+
+    That is what lies at `path`, or the number at `bytes`, or without both the raw value of the point itself.
+    """
 
     path: JsonPath | None = None
-    bytes: BytesField | None = None
+    bytes: BytesFields = ()
     equals: Scalar | tuple[Scalar, ...] | None = None
+
+    @property
+    def fields(self) -> tuple[BytesField, ...]:
+        """The places among bytes."""
+        return _all(self.bytes)
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if (self.path is None) == (self.bytes is None):
-            raise ValueError("`when` looks at one thing: `path`, or `bytes`")
+        if self.path is not None and self.fields:
+            raise ValueError("`when` looks at one thing: `path`, or `bytes`, or the point itself")
         return self
 
 
@@ -141,9 +157,10 @@ class JsonWrite(Strict):
 class JsonPoint(Place):
     """A value in the messages of one topic: `path` leads to it in JSON, or `bytes` in what the message carries.
 
-    value = raw * scale + offset. `values` gives the meaning of raw texts, numbers (`"1"`) and truths (`"true"`); one
-    that is not among them is a bad reading. Without `optional` a message without the path is a bad reading too. A
-    message for which `when` does not hold says nothing of the point.
+    value = raw * scale + offset; with `from_text` the raw number is written as a text, as in `"23.5"`. `values` gives
+    the meaning of raw texts, numbers (`"1"`) and truths (`"true"`); one that is not among them is a bad reading.
+    Without `optional` a message without the path is a bad reading too. A message for which `when` does not hold says
+    nothing of the point.
 
     With `event` each message that speaks of it counts for itself. With `hold` it shows what an event said for that
     long, and `rest` at any other time: what an alarm looks at.
@@ -151,8 +168,9 @@ class JsonPoint(Place):
 
     topic: str = Field(min_length=1)
     path: JsonPath | None = None
-    bytes: BytesField | None = None
+    bytes: BytesFields = ()
     type: Literal["bool", "int", "float", "string"]
+    from_text: bool = False
     scale: float = 1.0
     offset: float = 0.0
     values: dict[str, Scalar] = Field(default_factory=dict)
@@ -162,6 +180,11 @@ class JsonPoint(Place):
     hold: Duration | None = None
     rest: Scalar | None = None
     write: JsonWrite | None = None
+
+    @property
+    def fields(self) -> tuple[BytesField, ...]:
+        """The places among bytes."""
+        return _all(self.bytes)
 
     @property
     def value_type(self) -> Kind:
@@ -186,24 +209,24 @@ class JsonPoint(Place):
     @property
     def is_readable(self) -> bool:
         """Whether any message tells it."""
-        return self.path is not None or self.bytes is not None
+        return self.path is not None or bool(self.fields)
 
     @property
     def step(self) -> float:
         """The last digit of a number that lies in bytes; JSON has none."""
-        whole = self.bytes is not None and not self.bytes.type.startswith("float")
+        whole = bool(self.fields) and not self.fields[0].type.startswith("float")
         return abs(self.scale) if whole and self.type in {"int", "float"} else 0.0
 
     @property
     def where(self) -> str:
         """The topic, and the place in its message."""
-        if self.bytes is not None:
-            return f"{self.topic} {self.bytes.where}"
+        if self.fields:
+            return f"{self.topic} {self.fields[0].where}"
         return f"{self.topic} {self.path}".strip() if self.path is not None else f"{self.topic} (written only)"
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.path is not None and self.bytes is not None:
+        if self.path is not None and self.fields:
             raise ValueError("a point lies at a `path` or among `bytes`, not at both")
         if not self.is_readable and self.write is None:
             raise ValueError("a point has a `path`, or `bytes`, or at least `write`")
@@ -215,7 +238,9 @@ class JsonPoint(Place):
         for raw, value in self.values.items():
             if not _is_of(value, self.value_type):
                 raise ValueError(f"`values` gives {value!r} for {raw!r}, and the point is a {self.type}")
-        if self.bytes is not None and self.type == "string" and not self.values:
+        if self.from_text and not numeric:
+            raise ValueError("`from_text` is for numbers: a text needs nothing to be read")
+        if self.fields and self.type == "string" and not self.values:
             raise ValueError("a string out of bytes needs `values`, which name its numbers")
         return self._is_momentary_well()
 
@@ -316,7 +341,7 @@ class JsonDefaults(Strict):
         if topic is None:
             yield f"`{name}` names the topic `{point.topic}`, which `json.topics` does not have"
             return
-        fields = [field for field in (point.bytes, point.when.bytes if point.when else None) if field is not None]
+        fields = (*point.fields, *(point.when.fields if point.when is not None else ()))
         if topic.payload == "text" and (point.path or fields):
             yield f"`{name}`: the topic `{point.topic}` is plain text, so the path is empty"
         for field in fields:

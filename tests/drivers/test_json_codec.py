@@ -134,6 +134,19 @@ def test_a_condition_says_which_messages_count() -> None:
     assert shown(there, {"x": 1, "alarm": 0}) == (1, "")
 
 
+def test_a_number_may_be_written_as_text_where_the_profile_says_so() -> None:
+    place = point(path="x", type="float", from_text=True)
+    assert shown(place, {"x": "13.25"}) == (13.25, "")
+    assert shown(place, {"x": 13}) == (13.0, "")
+    assert shown(place, {"x": "1_0"}) == (None, "'1_0' is no float")
+
+
+def test_a_condition_without_a_place_looks_at_the_point_itself() -> None:
+    place = point(path="x", type="bool", values={"1": True}, event=True, when={"equals": 1})
+    assert shown(place, {"x": 1}) == (True, "")
+    assert shown(place, {"x": 0}) is None
+
+
 CARRYING = JsonTopic.model_validate_json(
     '{"topic": "t", "bytes": {"path": "data", "records": {"0175": 1, "0367": 2, "ff2e": 1}}}'
 )
@@ -157,6 +170,15 @@ def test_an_unknown_record_ends_the_walk_and_says_so() -> None:
     assert found is not None
     assert found.value is None
     assert found.reason == "no 0367 byte 0 in the message: unknown record 0999 at byte 3"
+
+
+def test_the_first_place_that_is_there_counts() -> None:
+    places = [{"record": "0367", "at": 1, "type": "uint8"}, {"record": "0175", "type": "uint8"}]
+    place = point(bytes=places, type="int")
+    for data, value in (("017564", 100), ("017564036701ff", 255)):
+        found = decode(place, payload.read(CARRYING, carried(bytes.fromhex(data))))
+        assert found is not None
+        assert found.value == value
 
 
 def test_a_record_that_is_cut_short_gives_nothing() -> None:
@@ -255,7 +277,8 @@ def test_what_cannot_be_written_says_why() -> None:
         ({"path": "x", "type": "int", "event": True, "hold": "5s", "rest": 0}, "state that follows"),
         ({"path": "x..y", "type": "int"}, "no path"),
         ({"bytes": {"type": "uint8", "bits": [6, 3]}, "type": "int"}, "lies within"),
-        ({"path": "x", "type": "int", "when": {}}, "looks at one thing"),
+        ({"path": "x", "type": "int", "when": {"path": "y", "bytes": {"type": "uint8"}}}, "looks at one thing"),
+        ({"path": "x", "type": "string", "from_text": True}, "is for numbers"),
     ],
 )
 def test_a_point_that_makes_no_sense_is_refused(table: dict[str, Any], why: str) -> None:
