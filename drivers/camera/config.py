@@ -22,7 +22,7 @@ class CameraSettings(Strict):
     `timeout` bounds connecting and the first picture. A stream without a picture for `silent_after` is hung, and is
     opened anew. A picture that is the same in every pixel for `frozen_after` is frozen; `ignore` are areas that do not
     count, such as a clock that the camera draws. It is covered when it is darker than `dark_below` (mean, 0 to 255) or
-    more even than `even_below` (standard deviation). Figures are taken of one picture in every `look_every`.
+    more even than `even_below` (from the 5th to the 95th percentile). Figures are taken every `look_every`.
     """
 
     protocol: Literal["camera"]
@@ -34,8 +34,8 @@ class CameraSettings(Strict):
     look_every: Annotated[Duration, Field(ge=timedelta(milliseconds=50), le=timedelta(seconds=10))] = timedelta(
         milliseconds=500
     )
-    dark_below: float = Field(default=12.0, ge=0, le=255)
-    even_below: float = Field(default=4.0, ge=0, le=128)
+    dark_below: float = Field(default=8.0, ge=0, le=255)
+    even_below: float = Field(default=10.0, ge=0, le=255)
     ignore: tuple[Area, ...] = ()
 
     @property

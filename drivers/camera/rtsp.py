@@ -40,13 +40,15 @@ class RtspSource:
                     why = f"no picture for {patience:g} s" if hung else "the camera ended the stream"
                     raise StreamLost(why, silent=hung)
                 now = time.monotonic()
-                sink.arrived(now)
                 behind = lag.at(now, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
                 if behind > _MOST_LAG_S:
                     raise StreamLost(f"the pictures are {behind:.1f} s late: the machine cannot follow the stream")
+                if lag.is_shrinking:
+                    continue  # FFmpeg looks at seconds of a stream before it opens it: these pictures are old
+                sink.arrived(now)
                 done, image = capture.retrieve()
                 if done and image is not None:
-                    sink.shown(np.asarray(image, np.uint8), now)
+                    sink.shown(np.asarray(image, np.uint8), now - behind)
                 else:
                     sink.corrupt(1)
         finally:
@@ -97,23 +99,25 @@ class Lag:
     """How far pictures fall behind: the stream's own clock against ours, from the best that was seen.
 
     The best is forgotten slowly, because two clocks drift apart, and a backlog grows much faster than that.
+    `is_shrinking` while pictures come faster than they were taken, so that each is younger than the one before.
     """
 
     def __init__(self) -> None:
-        self._best: float | None = None
-        self._last_shown_s = 0.0
-        self._last_now_s = 0.0
+        self.is_shrinking = False
+        self._best = 0.0
+        self._last: tuple[float, float] | None = None
 
     def at(self, now_s: float, shown_s: float) -> float:
         """Give the seconds by which a picture with the stream time `shown_s` is late; 0 where the stream has none."""
-        if shown_s < self._last_shown_s or shown_s <= 0:  # the camera's clock was set
-            self._best = None
-        if self._best is not None:
-            self._best += _DRIFT * (now_s - self._last_now_s)
-        self._last_shown_s, self._last_now_s = shown_s, now_s
         offset = now_s - shown_s
-        if self._best is None or offset < self._best or shown_s <= 0:
+        last, self._last = self._last, (now_s, shown_s)
+        if last is None or shown_s <= last[1]:  # the first, or no clock, or a clock that was set
+            self.is_shrinking = last is None
             self._best = offset
+            return 0.0
+        best = self._best + _DRIFT * (now_s - last[0])
+        self.is_shrinking = best - offset > (shown_s - last[1]) / 2
+        self._best = min(best, offset)
         return offset - self._best
 
 
