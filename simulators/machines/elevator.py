@@ -25,6 +25,10 @@ _ZONE_M = 0.2
 _CLEAR_OF_FLOORS_M = 0.6  # a trapped car stands at least so far from every floor
 _CALL_EVERY_S, _BUSIEST_S = 60.0, 1.0
 _PERSON = 7.5  # percent of the rated load
+_BALANCED = 45.0  # percent of the rated load that the counterweight carries
+_FULL_HZ = 50.0  # what a drive puts out at the rated speed
+_STANDBY_AFTER_S = 60.0
+_NOISE = (("bus_voltage", 3.0), ("current", 0.3), ("load", 0.2), ("torque", 1.0))
 
 
 class _Phase(Enum):
@@ -40,6 +44,9 @@ class _Phase(Enum):
 
 class ElevatorMachine:
     """One car in a shaft of 18 floors, or fewer where the profile's range of `floor` says so.
+
+    It speaks as a controller does (`speed`, `mode`, `door_state`) or as a drive (`running`, `output_frequency`,
+    `tripped`), by the points that the profile has.
 
     `trapped` shows what the profile lets it show: a car between two floors with somebody in it, and a fault code only
     where the code list has one for entrapment. `safety-circuit` stops the car anywhere, with its code.
@@ -96,8 +103,9 @@ class ElevatorMachine:
             self._phases[self._phase](piece, random)
             self._hours += piece / 3600 if self._velocity else 0.0
             left -= piece
-        for name, sigma in (("bus_voltage", 3.0), ("current", 0.3), ("load", 0.2)):
-            self._noise[name] = random.gauss(0.0, sigma)
+        for name, sigma in _NOISE:
+            if name in self._gauges:
+                self._noise[name] = random.gauss(0.0, sigma)
         self._rest.step(dt_s, random)
 
     def write(self, point: str, value: Value) -> None:
@@ -321,6 +329,7 @@ class ElevatorMachine:
         closed = self._phase not in {_Phase.OPENING, _Phase.OPEN, _Phase.CLOSING}
         heading = "up" if self._velocity > 0 else "down" if moving else "stop"
         code = self._code()
+        load = self._riders * _PERSON
         figures: dict[str, Value] = {
             "speed": abs(self._velocity),
             "rated_speed": self._rated,
@@ -328,7 +337,14 @@ class ElevatorMachine:
             "current": 6.0 + 4.0 * self._riders + 6.0 * abs(self._velocity) / self._rated if moving else 0.0,
             "floor": self._floor,
             "position": self._position,
-            "load": self._riders * _PERSON,
+            "load": load,
+            "running": moving,
+            "output_frequency": _FULL_HZ * self._velocity / self._rated,
+            "torque": (load - _BALANCED) * copysign(1, self._velocity) if moving else 0.0,
+            "tripped": self._held(),
+            "sto_open": self._held(),
+            "standby": self._phase is _Phase.IDLE and self._in_phase_s > _STANDBY_AFTER_S,
+            "inspection": INSPECTION in self._faults and not self._riders,
             "door_closed": closed,
             "door_open": self._phase is _Phase.OPEN,
             "door_state": self._state("door_state", *_DOOR_WORDS[self._phase]),

@@ -76,7 +76,7 @@ class PumpMachine:
             left -= piece
         for name in self._driven:
             gauge = self._gauges[name]
-            sigma = max(_NOISE * gauge.point.deadband, 2 * abs(gauge.point.modbus.scale))
+            sigma = max(_NOISE * gauge.point.deadband, abs(gauge.point.modbus.scale))
             self._noise[name] = random.gauss(0.0, sigma)
         self._rest.step(dt_s, random)
         self._show()
@@ -254,6 +254,7 @@ class PumpMachine:
         figures: dict[str, Value] = {
             "running": bool(running),
             "on": self._on,
+            "start": self._switched_on,
             "remote": bool(self._control & 1),
             "control": self._control,
             "alarm_active": code != 0,

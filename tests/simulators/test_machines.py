@@ -215,6 +215,66 @@ def test_a_value_outside_the_range_is_refused() -> None:
         machine.write("setpoint", 130.0)
 
 
+# ---- a booster set in psi, with a start switch in place of a control word
+
+SWITCHED_PUMP = "xylem-aquaforce"
+
+
+def switched_pump(seed: int = 1) -> tuple[PumpMachine, Random]:
+    machine, random = PumpMachine(catalog_profile(SWITCHED_PUMP), time_scale=60), chance(seed)
+    run(machine, 10, random)
+    return machine, random
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_healthy_set_in_psi_stays_inside_its_alarm_limits(seed: int) -> None:
+    machine, random = switched_pump(seed)
+    for _ in range(180):
+        run(machine, 1, random)
+        values = machine.values()
+        assert values["alarm_active"] is False
+        assert float(values["suction_pressure"]) > 9
+        assert 44 < float(values["discharge_pressure"]) < 140
+        assert values["pump_1_running"] is True
+
+
+def test_the_start_switch_stops_and_starts_the_set_and_shows_where_it_stands() -> None:
+    machine, random = switched_pump()
+    machine.write("start", value=False)
+    run(machine, 15, random)
+    values = machine.values()
+    assert (values["start"], values["on"], values["pump_1_running"], values["power"]) == (False, False, False, 0)
+    machine.write("start", value=True)
+    run(machine, 5, random)
+    values = machine.values()
+    assert (values["start"], values["on"], values["pump_1_running"]) == (True, True, True)
+
+
+def test_a_dry_run_and_a_drive_fault_show_in_psi_too() -> None:
+    machine, random = switched_pump()
+    machine.fault("drive-fault")
+    run(machine, 20, random)
+    values = machine.values()
+    assert (values["pump_1_fault"], values["pump_2_running"], values["alarm_active"]) == (True, True, True)
+    machine.clear(None)
+    machine.fault("dry-run")
+    run(machine, 20, random)
+    low = 0
+    for _ in range(100):
+        run(machine, 1, random)
+        low += float(machine.values()["suction_pressure"]) < 6
+    assert low == 100
+    assert (machine.values()["on"], machine.values()["alarm_active"]) == (True, True)
+
+
+def test_a_setpoint_in_psi_takes_effect() -> None:
+    machine, random = switched_pump()
+    machine.write("setpoint", 70)
+    run(machine, 20, random)
+    assert machine.values()["actual_setpoint"] == 70
+    assert float(machine.values()["discharge_pressure"]) == pytest.approx(70, abs=12)
+
+
 # ---- the elevator
 
 
@@ -331,6 +391,74 @@ def test_inspection_lets_passengers_out_and_then_only_creeps() -> None:
     machine.clear(None)
     run(machine, 60, random)
     assert machine.values()["mode"] == 7
+
+
+# ---- an elevator that speaks as a drive does
+
+DRIVE = "invertek-elevator-core"
+
+
+def driven(seed: int) -> tuple[ElevatorMachine, Random]:
+    machine, random = ElevatorMachine(catalog_profile(DRIVE), time_scale=60), chance(seed)
+    run(machine, 5 + seed * 3.7, random)
+    return machine, random
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_healthy_drive_runs_both_ways_with_the_door_closed_and_stands_at_floors(seed: int) -> None:
+    machine, random = driven(seed)
+    fastest, slowest = 0.0, 0.0
+    for _ in range(3000):
+        machine.step(0.1, random)
+        values = machine.values()
+        frequency = float(values["output_frequency"])
+        fastest, slowest = max(fastest, frequency), min(slowest, frequency)
+        assert values["running"] is (frequency != 0)
+        assert values["door_closed" if values["running"] else "door_zone"] is True
+        assert [values[name] for name in ("tripped", "sto_open", "inspection", "alarm_button")] == [False] * 4
+        assert values["fault_code"] == 0
+        if not values["running"]:
+            assert (values["current"], values["torque"]) == (0.0, 0.0)
+    assert fastest == pytest.approx(50)
+    assert slowest == pytest.approx(-50)
+
+
+def test_a_passenger_is_trapped_behind_a_drive_too() -> None:
+    machine, random = driven(1)
+    machine.fault("trapped")
+    run(machine, 30, random)
+    values = machine.values()
+    told = [values[name] for name in ("passenger_present", "door_zone", "running", "inspection", "door_closed")]
+    assert told == [True, False, False, False, True]
+
+
+def test_an_open_safety_circuit_trips_a_drive() -> None:
+    machine, random = driven(2)
+    while not machine.values()["running"]:
+        machine.step(0.1, random)
+    machine.fault("safety-circuit")
+    run(machine, 3, random)
+    values = machine.values()
+    assert (values["tripped"], values["sto_open"], values["running"], values["fault_code"]) == (True, True, False, 0)
+    machine.clear(None)
+    run(machine, 60, random)
+    assert machine.values()["tripped"] is False
+
+
+def test_inspection_creeps_and_a_quiet_night_brings_standby() -> None:
+    machine, random = driven(4)
+    machine.fault("inspection")
+    run(machine, 90, random)
+    for _ in range(600):
+        machine.step(0.1, random)
+        assert machine.values()["inspection"] is True
+        assert abs(float(machine.values()["output_frequency"])) < 10
+    quiet = ElevatorMachine(catalog_profile(DRIVE))
+    seen = set()
+    for _ in range(600):
+        run(quiet, 1, random)
+        seen.add(quiet.values()["standby"])
+    assert seen == {True, False}
 
 
 # ---- any other device
