@@ -15,6 +15,7 @@ from drivers.camera.source import Sink, StreamLost
 _PORT = 554
 _MOST_LAG_S = 1.5
 _DRIFT = 0.001
+_FIRST = 4  # OpenCV tells the same time for a stream's first pictures
 _REFUSED = "the camera refuses the stream: wrong path, wrong credentials, or no TCP transport"
 
 
@@ -105,16 +106,19 @@ class Lag:
     def __init__(self) -> None:
         self.is_shrinking = False
         self._best = 0.0
+        self._unsure = _FIRST
         self._last: tuple[float, float] | None = None
 
     def at(self, now_s: float, shown_s: float) -> float:
         """Give the seconds by which a picture with the stream time `shown_s` is late; 0 where the stream has none."""
         offset = now_s - shown_s
         last, self._last = self._last, (now_s, shown_s)
-        if last is None or shown_s <= last[1]:  # the first, or no clock, or a clock that was set
-            self.is_shrinking = last is None
+        if last is None or shown_s <= last[1]:  # the first ones, or no clock, or a clock that was set
+            self._unsure = max(self._unsure - 1, 0)
+            self.is_shrinking = self._unsure > 0
             self._best = offset
             return 0.0
+        self._unsure = 0
         best = self._best + _DRIFT * (now_s - last[0])
         self.is_shrinking = best - offset > (shown_s - last[1]) / 2
         self._best = min(best, offset)

@@ -6,13 +6,18 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from simulators.devices import Devices
-from simulators.lines import meters, modbus, osdp
+from simulators.lines import camera, meters, modbus, osdp, radiometric
 from simulators.lines.base import LineContext, SceneLine
+from simulators.lines.camera import CameraLine
 from simulators.lines.meters import Cjt188Line, Dlt645Line
 from simulators.lines.modbus import RtuLine, TcpLine
 from simulators.lines.osdp import OsdpLine
+from simulators.lines.radiometric import RadiometricLine
 
-Line = Annotated[TcpLine | RtuLine | Dlt645Line | Cjt188Line | OsdpLine, Field(discriminator="protocol")]
+Line = Annotated[
+    TcpLine | RtuLine | Dlt645Line | Cjt188Line | OsdpLine | CameraLine | RadiometricLine,
+    Field(discriminator="protocol"),
+]
 """A line in a scene file; `protocol` says which kind."""
 
 Start = Callable[[Any, LineContext], Awaitable[tuple[Devices[Any], str]]]
@@ -24,5 +29,7 @@ STARTS: Mapping[type[SceneLine], Start] = {
     Dlt645Line: meters.start,
     Cjt188Line: meters.start,
     OsdpLine: osdp.start,
+    CameraLine: camera.start,
+    RadiometricLine: radiometric.start,
 }
 """A kind of line to what starts it."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from drivers.profile import Profile
 from simulators.machines.api import Machine
+from simulators.machines.camera import CameraMachine, ThermalCameraMachine
 from simulators.machines.card_reader import CardReaderMachine
 from simulators.machines.elevator import ElevatorMachine
 from simulators.machines.generic import GenericMachine
@@ -17,6 +18,8 @@ MACHINES: Mapping[str, Callable[[Profile, float], Machine]] = {
     "water-meter": lambda profile, time_scale: FlowMachine(profile, time_scale=time_scale),
     "heat-meter": lambda profile, time_scale: FlowMachine(profile, time_scale=time_scale),
     "card-reader": lambda profile, _time_scale: CardReaderMachine(profile),
+    "camera": lambda profile, _time_scale: CameraMachine(profile),
+    "thermal-camera": lambda profile, _time_scale: ThermalCameraMachine(profile),
 }
 """A profile's `kind` to its machine; every other kind is a GenericMachine."""
 

@@ -1,0 +1,115 @@
+"""A visible camera on the network: Motion JPEG over HTTP, or RTSP."""
+
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from simulators.devices import Devices
+from simulators.disturbances import Transport
+from simulators.lines.base import LineContext, SceneDevice, SceneLine
+
+if TYPE_CHECKING:
+    from simulators.cameras.challenge import Guard
+    from simulators.cameras.station import CameraStation
+
+_BLOCK = 16
+"""RFC 2435 and 4:2:0 want whole blocks."""
+
+
+class NetworkCameraLine(SceneLine):
+    """One camera on a TCP port; port 0 takes any free one.
+
+    With `user` and `password` it asks for a login; `<data>/<line>.login` is the file of credentials for the agent.
+    """
+
+    devices: tuple[SceneDevice, ...] = Field(min_length=1, max_length=1)
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(ge=0, le=65535)
+    user: str | None = Field(default=None, min_length=1)
+    password: str | None = Field(default=None, min_length=1)
+
+    @property
+    def members(self) -> tuple[SceneDevice, ...]:
+        """Its device."""
+        return self.devices
+
+    @property
+    def transport(self) -> Transport:
+        """TCP."""
+        return Transport.TCP
+
+    @property
+    def endpoint(self) -> tuple[str, object]:
+        """Its port; port 0 clashes with no other."""
+        return "port", (self.host, self.port or self.name)
+
+    def guard(self, folder: Path, *, qop: bool) -> "Guard | None":
+        """Make what asks for the login, and write the login down for the agent; None where nobody is asked."""
+        from simulators.cameras.challenge import Guard
+
+        if self.user is None or self.password is None:
+            return None
+        write_login(folder / f"{self.name}.login", self.user, self.password)
+        return Guard(user=self.user, password=self.password, nonce=secrets.token_hex(16), qop=qop)
+
+    def _endpoint_of(self, number: int) -> dict[str, object]:
+        return {"port": self.port and self.port + number - 1}
+
+    @model_validator(mode="after")
+    def _login_is_whole(self) -> Self:
+        if (self.user is None) != (self.password is None):
+            raise ValueError("a login is a `user` and a `password`")
+        return self
+
+
+class CameraLine(NetworkCameraLine):
+    """A visible camera with pictures of `width` x `height`, `rate` of them a second."""
+
+    speaks: ClassVar[str] = "camera"
+    bus: ClassVar[str] = "camera"
+
+    protocol: Literal["camera"]
+    stream: Literal["mjpeg", "rtsp"] = "mjpeg"
+    width: int = Field(default=640, ge=352, le=1920, multiple_of=_BLOCK)
+    height: int = Field(default=480, ge=240, le=1200, multiple_of=_BLOCK)
+    rate: float = Field(default=10.0, gt=0, le=30)
+
+
+def write_login(file: Path, user: str, password: str) -> None:
+    """Write a file of credentials as the drivers read it, for its owner alone."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.unlink(missing_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as written:
+        written.write(f"{user}\n{password}\n")
+
+
+async def start(line: CameraLine, context: LineContext) -> tuple["Devices[CameraStation]", str]:
+    """Serve a camera; gives it, and its URL. LineUnavailable."""
+    from simulators.cameras.http import mjpeg_path, serve_mjpeg
+    from simulators.cameras.rtsp import rtsp_path, serve_rtsp
+    from simulators.cameras.station import CameraStation, Lens
+
+    (device,) = line.devices
+    station = CameraStation(
+        name=device.name,
+        profile=context.profiles[device.name],
+        machine=context.machine(device),
+        random=context.random(device),
+        lens=Lens(width=line.width, height=line.height, rate=line.rate),
+        monotonic=time.monotonic,
+        unix=time.time,
+    )
+    devices = Devices([station], transport=line.transport)
+    served: Any
+    if line.stream == "rtsp":
+        scheme, path, guard = "rtsp", rtsp_path(), line.guard(context.data, qop=False)
+        served = serve_rtsp(devices, host=line.host, port=line.port, guard=guard)
+    else:
+        scheme, path, guard = "http", mjpeg_path(), line.guard(context.data, qop=True)
+        served = serve_mjpeg(devices, host=line.host, port=line.port, guard=guard)
+    port = await context.stack.enter_async_context(served)
+    return devices, f"{scheme}://{line.host}:{port}{path}"
