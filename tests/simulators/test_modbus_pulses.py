@@ -7,13 +7,19 @@ from random import Random
 
 import pytest
 
+from drivers.catalog import catalog_profile
+from drivers.modbus.bus import ModbusBus
 from drivers.modbus.codec import masks
+from drivers.modbus.config import ModbusRtuSettings
+from drivers.modbus.driver import ModbusDevice
 from drivers.profile import Profile
 from runtime.config import validate
 from simulators import modbus_frames as frames
 from simulators.machines.generic import GenericMachine
+from simulators.modbus_server import serve_rtu
 from simulators.station import Station
 from simulators.witness import Witness, read_changes, read_writes, witness_files
+from tests.support.simulated_line import stations_of
 
 TEXT = {"zh": "文", "en": "text"}
 
@@ -166,3 +172,18 @@ def test_the_witness_has_the_pulse_and_both_edges(board: Station, tmp_path: Path
     edges = [one.value for one in read_changes(changes) if one.point == "relay_1" and not one.start]
     assert edges == [True, False]
     assert not any(one.point in {"open", "flash"} for one in read_changes(changes))
+
+
+async def test_the_driver_opens_a_real_board_of_the_catalogue_for_a_time(tmp_path: Path) -> None:
+    with stations_of(tmp_path, relays=("waveshare-relay-8ch", 3)) as stations:
+        async with serve_rtu(stations, link=tmp_path / "line") as link:
+            settings = ModbusRtuSettings(protocol="modbus-rtu", port=str(link), baudrate=115200)
+            bus = ModbusBus(settings, name="line")
+            await bus.connect()
+            device = ModbusDevice(bus, unit=3, profile=catalog_profile("waveshare-relay-8ch"), name="relays")
+            await device.write("pulse_2", 0.5)
+            seen = [(await device.read(["relay_2"], urgent=True))["relay_2"].value]
+            stations.tick(0.6)
+            seen.append((await device.read(["relay_2"]))["relay_2"].value)
+            await bus.close()
+    assert seen == [True, False]
