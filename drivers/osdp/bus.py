@@ -26,7 +26,7 @@ _LONGEST_NAP_S = 1.0
 _MOST_BYTES = 8192
 _QUIET_PERIODS = 10
 _BITS = 11  # of a character on the wire, at most
-Told = Callable[[Happening, float], tuple[tuple[PointResult, ...], ...]]
+Told = Callable[[Happening | Security, float], tuple[tuple[PointResult, ...], ...]]
 """Makes the events of what happened at a reader at a time of the loop, each with its points; a key may end none."""
 
 
@@ -136,7 +136,7 @@ class OsdpBus:
                 await self._sleep(next_due(dialogues, rests_until=self._rests_until) - now)
                 continue
             await self._exchange(dialogue, hear)
-            self._tell_security(dialogue)
+            self._tell_security(dialogue, hear)
             async with self._verdicts:
                 self._verdicts.notify_all()
 
@@ -170,7 +170,8 @@ class OsdpBus:
             happenings = dialogue.heard(frame, now=now)
             for happening in happenings:
                 for results in told(happening, now):
-                    hear(name, results)
+                    if results:
+                        hear(name, results)
             self._note(dialogue, now - started, "ok")
             return
         self._note(dialogue, now - started, "TimedOut")
@@ -207,14 +208,18 @@ class OsdpBus:
         if self._observe is not None:
             self._observe(dialogue.address, seconds, result)
 
-    def _tell_security(self, dialogue: Dialogue) -> None:
-        """Log each change of how a reader's secure channel stands."""
+    def _tell_security(self, dialogue: Dialogue, hear: Hear) -> None:
+        """Log each change of how a reader's secure channel stands, and pass it on at once."""
         now, before = dialogue.status.security, self._shown.get(dialogue.address)
         if now is before or now is Security.STARTING:
             return
         self._shown[dialogue.address] = now
         level = self._log.info if now is Security.SECURE else self._log.warning
         level("the secure channel changed", unit=dialogue.address, state=MEANINGS[now])
+        name, _, told = self._readers[dialogue.address]
+        for results in told(now, asyncio.get_running_loop().time()):
+            if results:
+                hear(name, results)
 
     def _drop(self, why: str) -> None:
         link = self._link

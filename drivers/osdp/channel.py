@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB
 
 from drivers.osdp import codec
-from drivers.osdp.codec import Block, Frame
+from drivers.osdp.codec import Block, Frame, Reply
 
 DEFAULT_KEY = bytes(range(0x30, 0x40))
 """SCBK-D, which everybody knows."""
@@ -95,7 +95,7 @@ class SecureChannel:
             if not data or len(data) % _AES:
                 raise NotAuthentic("encrypted data that are no whole number of blocks")
             data = _unpadded(_cbc(self._keys.data, _inverted(self._command_mac), data, decrypt=True))
-        elif data:
+        elif data and frame.code != Reply.NAK:  # some readers sign the reason of a refusal and do not encrypt it
             raise NotAuthentic("data that are not encrypted")
         self._reply_mac = mac
         return data

@@ -15,7 +15,7 @@ from drivers.osdp import codec, replies
 from drivers.osdp.channel import NotAuthentic, SecureChannel, SessionKeys
 from drivers.osdp.codec import Block, Command, Frame, Malformed, Reply
 from drivers.osdp.outputs import new_key
-from drivers.osdp.replies import Card, Identity, Keys
+from drivers.osdp.replies import Card, Identity, Keys, LocalStatus
 
 STATUS_EVERY_S = 5.0
 SILENT_AFTER_S = 8.0
@@ -111,7 +111,7 @@ class _Stage(Enum):
     READY = "ready"
 
 
-Happening = Card | Keys
+Happening = Card | Keys | LocalStatus
 
 
 class Dialogue:
@@ -358,7 +358,9 @@ class Dialogue:
                 return (replies.keys(data),)
             case Reply.LSTATR:
                 local = replies.local_status(data)
+                before = status.tamper, status.power_failure
                 status.tamper, status.power_failure = local.tamper, local.power_failure
+                return (local,) if before != (local.tamper, local.power_failure) else ()
             case Reply.RSTATR:
                 status.head_tamper = replies.reader_tamper(data)
             case Reply.OSTATR:

@@ -1,7 +1,7 @@
 """One OSDP reader, by its profile: what it told last, and the commands that it takes."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from drivers.api import BadRequest, PointResult, Refused, TimedOut, Unreachable, Value
 from drivers.osdp import outputs
@@ -10,7 +10,7 @@ from drivers.osdp.cards import credential, text_of
 from drivers.osdp.codec import REFUSALS, Command
 from drivers.osdp.dialogue import MEANINGS, SILENT_AFTER_S, Happening, Order, Outcome, Security, Status
 from drivers.osdp.pins import PinPad
-from drivers.osdp.replies import Card, Keys
+from drivers.osdp.replies import Card, Keys, LocalStatus
 from drivers.places.osdp import OsdpPoint
 from drivers.profile import Profile
 
@@ -31,8 +31,8 @@ class OsdpReader:
         self._session = 0
         self.dialogue = bus.join(unit, name=name, told=self.told)
 
-    def told(self, happening: Happening, now: float) -> tuple[tuple[PointResult, ...], ...]:
-        """Make events of what happened: one for a card, one for each PIN that keys end."""
+    def told(self, happening: Happening | Security, now: float) -> tuple[tuple[PointResult, ...], ...]:
+        """Make events of what happened: one for a card, one for each PIN that keys end, one for a changed state."""
         match happening:
             case Card():
                 return (self._of_card(happening),)
@@ -45,6 +45,10 @@ class OsdpReader:
                     if place.signal == "key" and place.reader == happening.reader
                 ]
                 return tuple(tuple(PointResult(point=id_, value=pin) for id_ in points) for pin in pins)
+            case LocalStatus():
+                return (self._states_of({"tamper", "power_failure"}, now),)
+            case Security():
+                return (self._states_of({"secure", "security"}, now),)
 
     async def read(
         self,
@@ -112,6 +116,11 @@ class OsdpReader:
             for id_, place in self._points.items()
             if place.signal in shown and place.reader == card.reader
         )
+
+    def _states_of(self, signals: Collection[str], now: float) -> tuple[PointResult, ...]:
+        status = self.dialogue.status
+        concerned = ((id_, place) for id_, place in self._points.items() if place.signal in signals)
+        return tuple(self._shown(id_, place, status, now) for id_, place in concerned)
 
     def _place(self, point: str) -> OsdpPoint:
         place = self._points.get(point)

@@ -39,8 +39,10 @@ def shown(name: str, place: OsdpPoint, frame: Frame) -> PointResult | None:
 
 def described(frame: Frame) -> str:
     """Say in a line what a frame is; nothing that is secret, and no key that was pressed."""
-    kind = codec.Reply if frame.is_reply else codec.Command
-    name = kind(frame.code).name if frame.code in kind._value2member_map_ else f"{frame.code:02X}H"
+    try:
+        name = (codec.Reply(frame.code) if frame.is_reply else codec.Command(frame.code)).name
+    except ValueError:
+        name = f"{frame.code:02X}H"
     secured = f" under block {frame.block[0]:02X}H" if frame.block else ""
     side = "reader" if frame.is_reply else "panel"
     return f"{side} {frame.address}: {name} no. {frame.sequence}{secured}, {len(frame.data)} bytes"
