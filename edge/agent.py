@@ -1,15 +1,15 @@
-"""The joints between the parts: what a bus reads goes to the journal, what the journal has goes to the broker."""
+"""The joints between the parts: what a line reads goes to the journal, what the journal has goes to the broker."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from drivers.api import PointResult, Reading, Value
+from drivers.api import Value
 from edge.bus_load import BusLoads
 from edge.figures import Figures
-from edge.intake import DeviceMark, Intake, Written
+from edge.intake import DeviceMark, Intake, Reconfigured, Written
+from edge.intake import Mark as IntakeMark
 from edge.journal import Journal
 from edge.journal_file import JournalError
-from edge.pipeline import DevicePipeline
 from edge.publisher import Publisher
 from edge.records import Draft
 from edge.session import Action, Session
@@ -19,75 +19,79 @@ from wire.contract import Outcome
 _NEARLY_FULL = 0.8
 
 
-@dataclass(kw_only=True, slots=True)
-class _Joined:
-    intake: Intake
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Uplink:
+    session: Session
     publisher: Publisher
 
 
 @dataclass(kw_only=True, slots=True)
 class Agent:
-    """Listens to buses, intake and publisher, and moves what they say on. Nothing here waits, except `refresh_figures`.
+    """Listens to lines, intake and publisher, and moves what they say on. Nothing here waits, except `refresh_figures`.
 
-    `capacity` is how many records the journal may hold. `clock` is Unix time in milliseconds, `monotonic` in seconds.
+    `capacity` is how many records the journal may hold. `monotonic` is in seconds; `devices_down` counts.
+    `trouble` is why the journal cannot be used, empty while it can.
     """
 
     journal: Journal
-    session: Session
-    pipelines: Mapping[str, DevicePipeline]
     figures: Figures
-    clock: Callable[[], int]
     monotonic: Callable[[], float]
     capacity: int
     loads: BusLoads
-    _joined: _Joined | None = None
-    _down: set[str] = field(default_factory=set)
-    _pending: int = 0
-    _trouble: str = ""
+    trouble: str = ""
+    _intake: Intake | None = None
+    _uplink: _Uplink | None = None
+    _pending: int = field(default=0)
 
-    def join(self, *, intake: Intake, publisher: Publisher) -> None:
-        """Name the parts that this object serves and that serve it; before anything runs."""
-        self._joined = _Joined(intake=intake, publisher=publisher)
+    def join_intake(self, intake: Intake) -> None:
+        """Name the way into the journal; before any line runs."""
+        self._intake = intake
+
+    def join_uplink(self, *, session: Session, publisher: Publisher) -> None:
+        """Name the way out of the journal; before the intake runs."""
+        self._uplink = _Uplink(session=session, publisher=publisher)
 
     @property
-    def _parts(self) -> _Joined:
-        if self._joined is None:
-            raise RuntimeError("join() comes first")
-        return self._joined
+    def intake(self) -> Intake:
+        """The way into the journal."""
+        if self._intake is None:
+            raise RuntimeError("join_intake() comes first")
+        return self._intake
 
-    def on_read(self, device: str, results: tuple[PointResult, ...]) -> None:
-        """Take what a poll gave; what is worth reporting becomes a draft."""
-        readings = self.pipelines[device].take(results, at_ms=self.clock())
-        self._report(device, made=len(results), readings=readings)
+    @property
+    def uplink(self) -> _Uplink:
+        """The way out of it."""
+        if self._uplink is None:
+            raise RuntimeError("join_uplink() comes first")
+        return self._uplink
 
-    def on_up(self, device: str) -> None:
-        """Mark in the order of the drafts that a device answers again."""
-        self._down.discard(device)
-        self._parts.intake.put(DeviceMark(device=device, reachable=True))
+    def take(self, item: Draft | IntakeMark) -> None:
+        """Take a record, or a mark between the records."""
+        self.intake.put(item)
 
-    def on_down(self, device: str, reason: str) -> None:
-        """Make the points of a silent device BAD, and mark after that draft that it cannot be reached."""
-        self._down.add(device)
-        pipeline = self.pipelines[device]
-        before = pipeline.counts.made
-        readings = pipeline.unreachable(reason, at_ms=self.clock())
-        self._report(device, made=pipeline.counts.made - before, readings=readings)
-        self._parts.intake.put(DeviceMark(device=device, reachable=False))
+    def on_readings(self, *, made: int, reported: int) -> None:
+        """Count what drivers delivered, and what of it became a record."""
+        self.figures.made.inc(made)
+        self.figures.held_back.inc(made - reported)
 
-    def on_written(self, items: Sequence[Written | DeviceMark]) -> None:
-        """Let the session know what is durable, and which devices live, in this order."""
+    def on_written(self, items: Sequence[Written | IntakeMark]) -> None:
+        """Let the session know what is durable, which devices live, and what there is, in this order."""
         now = self.monotonic()
+        session = self.uplink.session
         actions: list[Action] = []
         for item in items:
-            if isinstance(item, Written):
-                self.session.appended([(item.offset, item.device)], now=now)
-                self.figures.journalled.inc()
-                self.figures.readings_journalled.inc(item.readings)
-            elif item.reachable:
-                actions += self.session.device_up(item.device)
-            else:
-                actions += self.session.device_down(item.device)
-        self._parts.publisher.push(actions)
+            match item:
+                case Written():
+                    session.appended([(item.offset, item.device)], now=now)
+                    self.figures.journalled.inc()
+                    self.figures.readings_journalled.inc(item.readings)
+                case DeviceMark(reachable=True):
+                    actions += session.device_up(item.device)
+                case DeviceMark():
+                    actions += session.device_down(item.device)
+                case Reconfigured():
+                    actions += session.reconfigured(revision=item.revision, births=item.births)
+        self.uplink.publisher.push(actions)
 
     def on_poll(self, bus: str, *, seconds: float, result: str) -> None:
         """Count one poll."""
@@ -132,9 +136,9 @@ class Agent:
 
     def check_journal(self) -> Check:
         """Say how the journal does, as of the last refresh."""
-        problem = self._parts.intake.problem or self._trouble
+        problem = self.intake.problem or self.trouble
         if problem:
-            waiting = self._parts.intake.waiting
+            waiting = self.intake.waiting
             return Check(status=Status.DEGRADED, detail=f"not writable: {problem}; {waiting} records wait in memory")
         if self._pending > self.capacity * _NEARLY_FULL:
             return Check(status=Status.DEGRADED, detail=f"{self._pending} of {self.capacity} records are in use")
@@ -147,21 +151,13 @@ class Agent:
         except JournalError as error:
             if not error.retry:
                 raise
-            self._trouble = str(error)
+            self.trouble = str(error)
             return
-        self._trouble = ""
+        self.trouble = ""
         self._pending = status.records
         self.figures.pending.set(status.records)
         self.figures.journal_bytes.set(status.bytes)
         self.figures.acknowledged.set(status.acknowledged)
         self.figures.last_offset.set(status.last)
         self.figures.journal_dropped.set(status.dropped)
-        self.figures.waiting.set(self._parts.intake.waiting)
-        self.figures.devices_down.set(len(self._down))
-        self.figures.broker_connected.set(int(self.session.is_connected))
-
-    def _report(self, device: str, *, made: int, readings: tuple[Reading, ...]) -> None:
-        self.figures.made.inc(made)
-        self.figures.held_back.inc(made - len(readings))
-        if readings:
-            self._parts.intake.put(Draft(device=device, at_ms=self.clock(), readings=readings))
+        self.figures.broker_connected.set(int(self.uplink.session.is_connected))

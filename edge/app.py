@@ -3,32 +3,35 @@
 import asyncio
 import random
 import secrets
+import signal
 import ssl
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
+from typing import Any
 
-from drivers.profile import Profile
-from drivers.registry import open_bus, open_device
 from edge.agent import Agent
-from edge.bus import BusRunner, Polled
 from edge.bus_load import BusLoads
+from edge.changes import AgentPlan, Changes, LineChange, plan_of
 from edge.commands import TokenBook
-from edge.config import AgentSettings, SiteConfig
-from edge.executor import CommandExecutor, CommandTarget
+from edge.config import SiteConfig
+from edge.executor import CommandExecutor
 from edge.figures import Figures
-from edge.intake import Intake
-from edge.journal import Journal, open_journal
-from edge.journal_file import JournalError, Limits
-from edge.messenger import Messenger, PublishedDevice
-from edge.pipeline import DevicePipeline
+from edge.health import AgentHealth
+from edge.identity import DeviceIdentity, read_identities
+from edge.intake import Intake, Reconfigured
+from edge.journal import Journal, journal_in
+from edge.journal_file import JournalError, JournalFull, JournalStatus, Limits
+from edge.line import Surroundings
+from edge.lines import Lines
+from edge.messenger import Messenger
 from edge.publisher import BrokerAddress, Publisher
+from edge.reload import Reloader
 from edge.session import Session
-from edge.translate import DeviceIdentity
-from runtime.health import Health
+from runtime.health import Check, Status
 from runtime.lifecycle import Backoff, every
 from runtime.logs import get_log
 from runtime.probe import probe_server
@@ -37,6 +40,7 @@ from wire.edge_node import EdgeNode
 
 _FIGURES_EVERY = timedelta(seconds=1)
 _BUS_BACKOFF_LIMIT = timedelta(seconds=2.5)  # a line that is restored is read again within 5 s
+_DISK_BACKOFF_LIMIT = timedelta(seconds=10)
 
 
 class AgentFailed(Exception):
@@ -49,167 +53,232 @@ def now_ms() -> int:
 
 
 async def run_agent(config: SiteConfig, name: str, stop: asyncio.Event) -> None:
-    """Run the agent `name` of a site until `stop` is set or this is cancelled; AgentFailed when it cannot."""
+    """Run the agent `name` of a site until `stop` is set or this is cancelled; AgentFailed when it cannot.
+
+    It follows its site file, also when SIGHUP asks for that.
+    """
     settings = config.settings.agents[name]
     limits = Limits(max_records=settings.journal.max_records, max_bytes=settings.journal.max_bytes)
+    folder = config.path(settings.data)
     try:
-        async with open_journal(
-            config.path(settings.data), new_id=uuid.uuid4().hex, limits=limits, at_ms=now_ms()
-        ) as journal:
-            await _run(config, name, settings, journal, stop)
+        async with journal_in(folder, new_id=uuid.uuid4().hex, limits=limits, at_ms=now_ms()) as journal:
+            await _Process(config, name, journal).run(stop)
     except (JournalError, OSError, ExceptionGroup) as error:
         cause: BaseException = error
         while isinstance(cause, BaseExceptionGroup):
             cause = cause.exceptions[0]
         if isinstance(cause, JournalError):
-            raise AgentFailed(f"the journal in {config.path(settings.data)}: {cause}") from error
+            raise AgentFailed(f"the journal in {folder}: {cause}") from error
         if isinstance(cause, OSError):
             raise AgentFailed(f"{name} cannot run: {cause}") from error
         raise
 
 
-async def _run(config: SiteConfig, name: str, settings: AgentSettings, journal: Journal, stop: asyncio.Event) -> None:
-    figures = Figures()
-    health = Health(process=f"edge:{name}", version=VERSION)
-    tokens = TokenBook()
-    profiles = {device: config.profile_of(one) for device, one in settings.devices.items()}
-    pipelines = {
-        device: DevicePipeline(profiles[device].points, heartbeat=one.heartbeat)
-        for device, one in settings.devices.items()
-    }
-    status = await journal.status()
-    held = await journal.last_offsets()
-    session = Session(
-        acknowledged=status.acknowledged,
-        last=status.last,
-        devices={device: held.get(device, 0) for device in settings.devices},
-    )
-    agent = Agent(
-        journal=journal,
-        session=session,
-        pipelines=pipelines,
-        figures=figures,
-        clock=now_ms,
-        monotonic=time.monotonic,
-        capacity=settings.journal.max_records,
-        loads=BusLoads(settings.buses, now=time.monotonic()),
-    )
-    intake = Intake(journal=journal, on_written=agent.on_written, backoff=Backoff(random=random.random))
-    buses = {
-        bus: open_bus(one, name=bus, observe=partial(agent.on_request, bus)) for bus, one in settings.buses.items()
-    }
-    devices = {
-        device: open_device(buses[one.bus], one, profiles[device], name=device)
-        for device, one in settings.devices.items()
-    }
-    runners = [
-        BusRunner(
-            name=bus,
-            bus=buses[bus],
-            devices={
-                device: Polled(device=devices[device], groups=_groups(profiles[device]))
-                for device, one in settings.devices.items()
-                if one.bus == bus
-            },
-            timeout=bus_settings.timeout,
-            listener=agent,
-            clock=time.monotonic,
-            backoff=Backoff(random=random.random, limit=_BUS_BACKOFF_LIMIT),
-        )
-        for bus, bus_settings in settings.buses.items()
-    ]
-    async with asyncio.TaskGroup() as tasks:
-        executor = CommandExecutor(
-            targets={
-                device: CommandTarget(device=devices[device], bus=buses[one.bus], profile=profiles[device])
-                for device, one in settings.devices.items()
-            },
-            tokens=tokens,
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Held:
+    """What an open journal holds from before."""
+
+    status: JournalStatus
+    last_offsets: Mapping[str, int]
+    documents: Mapping[str, str]
+
+
+class _Process:
+    """The parts of one agent.
+
+    Those on the side of the devices run from the start. Those that number and publish run once the journal is open:
+    on a full disk that may be later, and readings wait in memory meanwhile, without numbers.
+    """
+
+    def __init__(self, config: SiteConfig, name: str, journal: Journal) -> None:
+        self._config = config
+        self._name = name
+        self._settings = config.settings.agents[name]
+        self._journal = journal
+        self._plan = plan_of(config, name)
+        self._identities: dict[str, DeviceIdentity] = {}
+        self._tokens = TokenBook()
+        self._figures = Figures()
+        self._health = AgentHealth(process=f"edge:{name}", version=VERSION)
+        self._agent = Agent(
             journal=journal,
-            report=intake.put,
-            observe=agent.on_read,
-            count=agent.on_outcome,
+            figures=self._figures,
+            monotonic=time.monotonic,
+            capacity=self._settings.journal.max_records,
+            loads=BusLoads(self._plan.lines, now=time.monotonic()),
+        )
+        self._intake = Intake(journal=journal, on_written=self._agent.on_written, backoff=_backoff())
+        self._agent.join_intake(self._intake)
+        self._figures.waiting.set_function(lambda: self._intake.waiting)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set."""
+        held = await self._open_journal()  # before any device is asked: another agent may be at work here
+        async with asyncio.TaskGroup() as tasks:
+            around = Surroundings(
+                listener=self._agent,
+                clock=now_ms,
+                monotonic=time.monotonic,
+                backoff=lambda: _backoff(limit=_BUS_BACKOFF_LIMIT),
+            )
+            lines = Lines(around=around, tasks=tasks, health=self._health)
+            self._figures.devices_down.set_function(lambda: lines.down)
+            self._health.add("broker", lambda: _WAITING)
+            self._health.add("journal", self._agent.check_journal)
+            with self._probe():
+                self._announce(self._plan)
+                lines.start(lines.prepare(self._plan.lines))
+                pause = _backoff(limit=_DISK_BACKOFF_LIMIT)
+                while held is None:
+                    await asyncio.sleep(pause.next_pause().total_seconds())
+                    held = await self._open_journal()
+                work = await self._start_uplink(tasks, lines, held)
+                await stop.wait()
+                await lines.stop_all()
+                for task in work:
+                    task.cancel()
+
+    async def _open_journal(self) -> _Held | None:
+        """Open the journal; None when the disk takes nothing now."""
+        try:
+            await self._journal.open()
+            held = _Held(
+                status=await self._journal.status(),
+                last_offsets=await self._journal.last_offsets(),
+                documents=await self._journal.documents(),
+            )
+        except JournalFull as error:
+            if str(error) != self._agent.trouble:
+                get_log("edge").error(
+                    "the journal cannot be opened; readings wait in memory, and nothing is published",
+                    reason=str(error),
+                    remedy="free space on its disk; it is tried again by itself",
+                )
+            self._agent.trouble = str(error)
+            return None
+        self._agent.trouble = ""
+        return held
+
+    async def _start_uplink(
+        self, tasks: asyncio.TaskGroup, lines: Lines, held: _Held
+    ) -> tuple[asyncio.Task[None], ...]:
+        self._identities = dict(read_identities(held.documents)) | self._identities
+        session = Session(
+            acknowledged=held.status.acknowledged,
+            last=held.status.last,
+            held=held.last_offsets,
+            births=self._plan.births,
+            revision=self._plan.revision,
+            known=self._identities,
+        )
+        executor = CommandExecutor(
+            target_of=lines.target,
+            tokens=self._tokens,
+            journal=self._journal,
+            report=self._intake.put,
+            observe=lines.on_read,
+            count=self._agent.on_outcome,
             tasks=tasks,
             clock=now_ms,
             monotonic=time.monotonic,
         )
-        publisher = Publisher(
-            address=_address(config),
-            group=config.settings.site.community,
-            node=name,
-            messenger=_messenger(config, name, settings, agent, journal),
+        publisher = self._publisher(session, executor, lines)
+        self._agent.join_uplink(session=session, publisher=publisher)
+
+        async def apply(config: SiteConfig, plan: AgentPlan, changes: Changes) -> None:
+            await self._apply(plan, changes, lines, executor)
+            if changes.broker:
+                publisher.move(_address(config))
+
+        asked = asyncio.Event()
+        reloader = Reloader(
+            agent=self._name,
+            config=self._config,
+            plan=self._plan,
+            apply=apply,
+            on_secrets=publisher.hurry,
+            asked=asked,
+        )
+        self._health.add("broker", publisher.check)
+        self._health.add("site", reloader.check)
+        await executor.report_unfinished()
+        return (
+            tasks.create_task(self._intake.run(), name="intake"),
+            tasks.create_task(publisher.run(), name="publisher"),
+            tasks.create_task(every(_FIGURES_EVERY, self._agent.refresh_figures), name="figures"),
+            tasks.create_task(_with_hangup(asked, reloader.run()), name="reload"),
+        )
+
+    async def _apply(self, plan: AgentPlan, changes: Changes, lines: Lines, executor: CommandExecutor) -> None:
+        """Let this plan be in force. Lines that are not changed take no note of it. BadRequest: nothing has changed."""
+        fresh = lines.prepare(
+            {name: plan.lines[name] for name in changes.lines_that(LineChange.NEW, LineChange.RESTARTED)}
+        )
+        ending = changes.lines_that(LineChange.GONE, LineChange.RESTARTED)
+        await executor.withdraw(lines.hold(ending))
+        await lines.stop(ending)
+        # From here on nothing waits, so that nobody sees a part of the change.
+        self._agent.loads.keep(plan.lines)
+        lines.rename({name: plan.lines[name] for name in changes.lines_that(LineChange.KEPT)})
+        self._announce(plan)
+        lines.start(fresh)
+
+    def _announce(self, plan: AgentPlan) -> None:
+        """Mark between the records that this plan is in force for those that follow."""
+        self._identities |= {one.birth: one.identity for _, one in plan.devices.values()}
+        self._intake.put(Reconfigured(revision=plan.revision, births=plan.births, documents=plan.documents))
+
+    def _publisher(self, session: Session, executor: CommandExecutor, lines: Lines) -> Publisher:
+        community = self._config.settings.site.community
+        messenger = Messenger(
+            node=EdgeNode(community, self._name, 0),
+            identities=self._identities,
+            last_of=lines.last,
+            journal_id=self._journal.journal_id,
+            version=VERSION,
+            on_left_out=self._agent.on_left_out,
+            bus_figures=self._agent.loads.names,
+        )
+        return Publisher(
+            address=_address(self._config),
+            group=community,
+            node=self._name,
+            messenger=messenger,
             session=session,
-            journal=journal,
-            tokens=tokens,
+            journal=self._journal,
+            tokens=self._tokens,
             new_token=lambda: secrets.token_hex(16),
             accept=executor.accept,
-            listener=agent,
+            listener=self._agent,
             clock=now_ms,
             monotonic=time.monotonic,
-            backoff=Backoff(random=random.random),
+            backoff=_backoff(),
         )
-        agent.join(intake=intake, publisher=publisher)
-        health.add("broker", publisher.check)
-        health.add("journal", agent.check_journal)
-        for bus, runner in zip(settings.buses, runners, strict=True):
-            health.add(f"bus:{bus}", runner.check)
-        with _probe(settings, health, figures):
-            await executor.report_unfinished()
-            work = [
-                tasks.create_task(intake.run(), name="intake"),
-                tasks.create_task(publisher.run(), name="publisher"),
-                tasks.create_task(every(_FIGURES_EVERY, agent.refresh_figures), name="figures"),
-                *(
-                    tasks.create_task(runner.run(), name=f"bus:{bus}")
-                    for bus, runner in zip(settings.buses, runners, strict=True)
-                ),
-            ]
-            await stop.wait()
-            for task in work:
-                task.cancel()
+
+    @contextmanager
+    def _probe(self) -> Iterator[None]:
+        http = self._settings.http
+        registry = self._figures.registry
+        with probe_server(host=http.host, port=http.port, health=self._health, registry=registry) as port:
+            get_log("edge").info("health and metrics", host=http.host, port=port)
+            yield
 
 
-@contextmanager
-def _probe(settings: AgentSettings, health: Health, figures: Figures) -> Iterator[None]:
-    with probe_server(
-        host=settings.http.host, port=settings.http.port, health=health, registry=figures.registry
-    ) as port:
-        get_log("edge").info("health and metrics", host=settings.http.host, port=port)
-        yield
+_WAITING = Check(status=Status.DEGRADED, detail="nothing is published before the journal is open")
 
 
-def _groups(profile: Profile) -> dict[timedelta, tuple[str, ...]]:
-    groups: dict[timedelta, list[str]] = {}
-    for point, one in profile.points.items():
-        if one.polled:
-            groups.setdefault(one.poll, []).append(point)
-    return {period: tuple(points) for period, points in sorted(groups.items())}
+def _backoff(limit: timedelta = timedelta(seconds=30)) -> Backoff:
+    return Backoff(random=random.random, limit=limit)
 
 
-def _messenger(
-    config: SiteConfig,
-    name: str,
-    settings: AgentSettings,
-    agent: Agent,
-    journal: Journal,
-) -> Messenger:
-    return Messenger(
-        node=EdgeNode(config.settings.site.community, name, 0),
-        devices={
-            device: PublishedDevice(
-                identity=DeviceIdentity(
-                    label=one.label, place=one.place, profile=config.profile_of(one), overrides=one.alarms
-                ),
-                last=agent.pipelines[device].last,
-            )
-            for device, one in settings.devices.items()
-        },
-        journal_id=journal.journal_id,
-        version=VERSION,
-        revision=config.revision,
-        on_left_out=agent.on_left_out,
-        bus_figures=agent.loads.names(),
-    )
+async def _with_hangup(asked: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Do the work; meanwhile SIGHUP sets `asked`."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, asked.set)
+    try:
+        await work
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
 
 
 def _address(config: SiteConfig) -> BrokerAddress:

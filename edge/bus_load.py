@@ -25,9 +25,15 @@ class BusLoads:
         self._loads = {bus: _Load() for bus in buses}
         self._since = now
 
+    def keep(self, buses: Iterable[str]) -> None:
+        """Tell of these buses from now on; what is known of them stays."""
+        self._loads = {bus: self._loads.get(bus) or _Load() for bus in buses}
+
     def note(self, bus: str, seconds: float, result: str) -> None:
         """Count a request that held its bus for so long; `result` is `ok` or the kind of the error."""
-        load = self._loads[bus]
+        load = self._loads.get(bus)
+        if load is None:
+            return  # the bus is gone, and this is its last request
         load.busy_s += seconds
         if result == "ok":
             load.answers_s.append(seconds)

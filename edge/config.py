@@ -15,6 +15,7 @@ from drivers.address import DeviceAddress
 from drivers.catalog import catalog_profile, profile_names
 from drivers.profile import AlarmOverride, Identifier, Label, Profile, load_profile
 from drivers.registry import BusSettings, device_problem, place_of, protocol_problem
+from edge.watch import digests
 from runtime.config import ConfigError, Problem, Strict, read_toml, validate
 from runtime.durations import Duration
 from wire.errors import MalformedTopic
@@ -91,11 +92,17 @@ class SiteFile(Strict):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SiteConfig:
-    """A site file that was checked, with everything it refers to. Paths are resolved; `revision` names its content."""
+    """A site file that was checked, with everything it refers to. Paths are resolved.
+
+    `profile_hashes` are those of `profiles`, which are slow to ask. `content` has the digest of each file that was
+    read, and `revision` names the content of the site file and of the profiles that it uses.
+    """
 
     file: Path
     settings: SiteFile
     profiles: Mapping[str, Profile]
+    profile_hashes: Mapping[str, str]
+    content: Mapping[Path, str]
     revision: str
 
     @property
@@ -103,6 +110,16 @@ class SiteConfig:
         """The broker's password, read now, so that it is never older than the file."""
         name = self.settings.broker.password_file
         return None if name is None else self.path(name).read_text(encoding="utf-8").strip()
+
+    @property
+    def secrets(self) -> tuple[Path, ...]:
+        """The files that are read anew for each connection to the broker."""
+        broker = self.settings.broker
+        return tuple(self.path(name) for name in (broker.password_file, broker.ca_file) if name is not None)
+
+    def sources(self) -> tuple[Path, ...]:
+        """Find the files that say what is to run: the site file, and the local profiles that are there now."""
+        return (self.file, *_local_files(self.file.parent, self.settings.site))
 
     def path(self, relative: str) -> Path:
         """Resolve a path of the file."""
@@ -115,6 +132,7 @@ class SiteConfig:
 
 def load_site(file: Path) -> SiteConfig:
     """Read and check a site file without connecting to anything; ConfigError lists every mistake in it."""
+    content = digests([file])  # before it is read, so that a change in between is seen later
     data = read_toml(file)
     if (schema := data.get("schema")) not in {None, SCHEMA}:
         problem = Problem(
@@ -124,6 +142,7 @@ def load_site(file: Path) -> SiteConfig:
         )
         raise ConfigError(file, (problem,))
     settings = validate(file, data, SiteFile)
+    content |= digests(_local_files(file.parent, settings.site))
     problems: list[Problem] = []
     profiles = _used_profiles(file.parent, settings, problems)
     problems += _check_site(file.parent, settings)
@@ -132,8 +151,12 @@ def load_site(file: Path) -> SiteConfig:
     problems += _shared_by_agents(settings)
     if problems:
         raise ConfigError(file, tuple(problems))
-    revision = hashlib.blake2b(file.read_bytes(), digest_size=6).hexdigest()
-    return SiteConfig(file=file, settings=settings, profiles=profiles, revision=revision)
+    hashes = {name: profile.hash for name, profile in profiles.items()}
+    said = content[file] + "".join(sorted(hashes.values()))
+    revision = hashlib.blake2b(said.encode(), digest_size=6).hexdigest()
+    return SiteConfig(
+        file=file, settings=settings, profiles=profiles, profile_hashes=hashes, content=content, revision=revision
+    )
 
 
 def _used_profiles(folder: Path, settings: SiteFile, problems: list[Problem]) -> dict[str, Profile]:
@@ -165,7 +188,7 @@ def _local_profiles(folder: Path, site: Site, problems: list[Problem]) -> dict[s
         )
         return {}
     found: dict[str, Profile] = {}
-    for file in sorted({*root.glob("*.toml"), *root.glob("*/profile.toml")}):
+    for file in _local_files(folder, site):
         try:
             profile = load_profile(file)
         except ConfigError as error:
@@ -179,6 +202,13 @@ def _local_profiles(folder: Path, site: Site, problems: list[Problem]) -> dict[s
             problems.append(Problem(key="site.profiles", message=message, remedy=remedy))
         found[profile.name] = profile
     return found
+
+
+def _local_files(folder: Path, site: Site) -> list[Path]:
+    if site.profiles is None:
+        return []
+    root = folder / site.profiles
+    return sorted({*root.glob("*.toml"), *root.glob("*/profile.toml")})
 
 
 def _check_site(folder: Path, settings: SiteFile) -> Iterator[Problem]:

@@ -1,7 +1,7 @@
 """Carries out commands: notes each, writes, reads back, and tells the truth about how it ended."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from drivers.api import BadRequest, Bus, Device, DriverError, PointResult, Refused
@@ -22,25 +22,47 @@ _AT_ONCE = 64
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CommandTarget:
-    """A device that takes commands."""
+    """A device that takes commands. `birth` is the key of the identity under which it is known."""
 
     device: Device
     bus: Bus
     profile: Profile
+    birth: str
+
+
+@dataclass(kw_only=True, slots=True)
+class _Running:
+    """A command under way: the task, what ends it early, and what is true of it then."""
+
+    device: str
+    task: asyncio.Task[None]
+    scope: asyncio.Timeout
+    if_ended: tuple[Outcome, str] = (
+        Outcome.REFUSED,
+        "the configuration changed before anything was sent to the device",
+    )
+
+
+_WRITTEN = (Outcome.UNKNOWN, "the configuration changed while the answer to the write was awaited")
+_CONFIRMED = (
+    Outcome.TIMED_OUT,
+    "the device confirmed the write, but the configuration changed before the effect showed",
+)
+_NO_DEVICE = Refusal(detail="the device is not in the agent's configuration, or is just being changed")
 
 
 class CommandExecutor:
     """The commands of one agent. Each runs as a task of `tasks`; those to one device run one after another.
 
-    `report` takes the outcomes, as drafts for the journal; `observe` takes what a read-back gave, which is a reading
-    like any other, so that screens show the effect before the outcome; `count` takes each outcome for the figures.
-    `clock` is Unix time in milliseconds, `monotonic` in seconds.
+    `target_of` gives a device that takes commands now, or None. `report` takes the outcomes, as drafts for the journal;
+    `observe` takes what a read-back gave, which is a reading like any other, so that screens show the effect before the
+    outcome; `count` takes each outcome for the figures. `clock` is Unix time in milliseconds, `monotonic` in seconds.
     """
 
     def __init__(
         self,
         *,
-        targets: Mapping[str, CommandTarget],
+        target_of: Callable[[str], CommandTarget | None],
         tokens: TokenBook,
         journal: Journal,
         report: Callable[[Draft], None],
@@ -50,7 +72,7 @@ class CommandExecutor:
         clock: Callable[[], int],
         monotonic: Callable[[], float],
     ) -> None:
-        self._targets = targets
+        self._target_of = target_of
         self._tokens = tokens
         self._journal = journal
         self._report = report
@@ -59,8 +81,8 @@ class CommandExecutor:
         self._tasks = tasks
         self._clock = clock
         self._monotonic = monotonic
-        self._turns = {name: asyncio.Lock() for name in targets}
-        self._running: set[str] = set()
+        self._turns: dict[str, asyncio.Lock] = {}
+        self._running: dict[str, _Running] = {}
         self._log = get_log("edge.commands")
 
     async def report_unfinished(self) -> None:
@@ -73,6 +95,7 @@ class CommandExecutor:
                     outcome=Outcome.UNKNOWN,
                     detail="the agent ended before the command did; it may or may not have been carried out",
                 ),
+                birth=noted.birth,
             )
 
     def accept(self, request: Request) -> None:
@@ -82,52 +105,88 @@ class CommandExecutor:
         if request.command_id in self._running:
             self._log.info("a command came again while it runs", device=request.device, command_id=request.command_id)
             return
-        self._running.add(request.command_id)
-        self._tasks.create_task(
-            self._run(request, valid=valid, received=received), name=f"command:{request.device}:{request.name}"
+        scope = asyncio.timeout(None)
+        task = self._tasks.create_task(
+            self._run(request, scope, valid=valid, received=received), name=f"command:{request.device}:{request.name}"
         )
+        self._running[request.command_id] = _Running(device=request.device, task=task, scope=scope)
 
-    async def _run(self, request: Request, *, valid: bool, received: float) -> None:
+    async def withdraw(self, devices: Collection[str]) -> None:
+        """End the commands to these devices now, because what they act on goes; each tells what is true of it then.
+
+        Returns when all have. Until then the caller lets `target_of` give None for these devices.
+        """
+        await asyncio.sleep(0)  # lets a command that was accepted just now begin
+        running = [one for one in self._running.values() if one.device in devices]
+        for one in running:
+            one.scope.reschedule(asyncio.get_running_loop().time())
+        if running:
+            await asyncio.wait([one.task for one in running])
+        for device in devices:
+            self._turns.pop(device, None)
+
+    async def _run(self, request: Request, scope: asyncio.Timeout, *, valid: bool, received: float) -> None:
+        known = self._target_of(request.device)
+        result: CommandResult | None
         try:
-            result = await self._result(request, valid=valid, received=received)
+            async with scope:
+                result = await self._result(request, valid=valid, received=received)
+        except TimeoutError:
+            result = _ended(request, *self._running[request.command_id].if_ended)
         finally:
-            self._running.discard(request.command_id)
+            del self._running[request.command_id]
         if result is not None:
-            self._tell(request.device, result)
+            now = self._target_of(request.device) or known
+            self._tell(request.device, result, birth="" if now is None else now.birth)
 
     async def _result(self, request: Request, *, valid: bool, received: float) -> CommandResult | None:
         def ended(outcome: Outcome, detail: str) -> CommandResult:
-            return CommandResult(command_id=request.command_id, outcome=outcome, detail=detail)
+            return _ended(request, outcome, detail)
 
+        running = self._running[request.command_id]
         try:
             noted = await self._journal.command(request.command_id)
             if noted is not None:
                 # It was seen before: what is known of it is said again, and nothing is done again.
                 return noted.result
-            target = self._targets[request.device]
-            plan = judge(request, target.profile, token_is_valid=valid)
-            if isinstance(plan, Refusal):
-                return ended(Outcome.REFUSED, plan.detail)
-            if len(self._running) > _AT_ONCE:
-                return ended(Outcome.REFUSED, "too many commands are under way")
+            judged = self._judged(request, valid=valid)
+            if isinstance(judged, Refusal):
+                return ended(Outcome.REFUSED, judged.detail)
+            target, plan = judged
             if not await self._journal.begin_command(
-                command_id=request.command_id, device=request.device, name=request.name, at_ms=self._clock()
+                command_id=request.command_id,
+                device=request.device,
+                name=request.name,
+                at_ms=self._clock(),
+                birth=target.birth,
             ):
                 return None
         except JournalError as error:
             return ended(Outcome.REFUSED, f"the agent cannot note the command durably: {error}")
         deadline = received + request.timeout.total_seconds()
         self._log.info("carrying out", device=request.device, command=request.name, command_id=request.command_id)
-        outcome, detail = await self._carry_out(request.device, target, plan, deadline=deadline)
+        outcome, detail = await self._carry_out(running, target, plan, deadline=deadline)
         return ended(outcome, detail)
 
+    def _judged(self, request: Request, *, valid: bool) -> tuple[CommandTarget, Plan] | Refusal:
+        target = self._target_of(request.device)
+        if target is None:
+            return _NO_DEVICE
+        plan = judge(request, target.profile, token_is_valid=valid)
+        if isinstance(plan, Refusal):
+            return plan
+        if len(self._running) > _AT_ONCE:
+            return Refusal(detail="too many commands are under way")
+        return target, plan
+
     async def _carry_out(
-        self, device: str, target: CommandTarget, plan: Plan, *, deadline: float
+        self, running: _Running, target: CommandTarget, plan: Plan, *, deadline: float
     ) -> tuple[Outcome, str]:
+        turn = self._turns.setdefault(running.device, asyncio.Lock())
         nothing_sent = (Outcome.TIMED_OUT, "nothing could be sent to the device in time")
         try:
             async with asyncio.timeout(deadline - self._monotonic()):
-                await self._turns[device].acquire()
+                await turn.acquire()
         except TimeoutError:
             return nothing_sent
         try:
@@ -135,10 +194,12 @@ class CommandExecutor:
                 await asyncio.sleep(_LOOK_EVERY_S)
             if self._monotonic() >= deadline:
                 return nothing_sent
+            running.if_ended = _WRITTEN
             failure = await self._write(target, plan, deadline=deadline)
-            return failure or await self._prove(device, target, plan, deadline=deadline)
+            running.if_ended = failure or _CONFIRMED
+            return failure or await self._prove(running.device, target, plan, deadline=deadline)
         finally:
-            self._turns[device].release()
+            turn.release()
 
     async def _write(self, target: CommandTarget, plan: Plan, *, deadline: float) -> tuple[Outcome, str] | None:
         """Write once; None when the device has confirmed it."""
@@ -176,9 +237,13 @@ class CommandExecutor:
         except TimeoutError:
             return Outcome.TIMED_OUT, f"the device confirmed the write, but the effect did not show: {seen}"
 
-    def _tell(self, device: str, result: CommandResult) -> None:
+    def _tell(self, device: str, result: CommandResult, *, birth: str) -> None:
         self._log.info(
             "command ended", device=device, command_id=result.command_id, outcome=result.outcome, detail=result.detail
         )
         self._count(result.outcome)
-        self._report(Draft(device=device, at_ms=self._clock(), result=result))
+        self._report(Draft(device=device, at_ms=self._clock(), birth=birth, result=result))
+
+
+def _ended(request: Request, outcome: Outcome, detail: str) -> CommandResult:
+    return CommandResult(command_id=request.command_id, outcome=outcome, detail=detail)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -22,6 +22,22 @@ class DeviceMark:
 
     device: str
     reachable: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reconfigured:
+    """Between the drafts: from here on these devices are there, each under the birth with this key, and no others.
+
+    `revision` names the configuration; `documents` are what the births say, by key, and are made durable first.
+    """
+
+    revision: str
+    births: Mapping[str, str]
+    documents: Mapping[str, str]
+
+
+Mark = DeviceMark | Reconfigured
+"""What must keep its place between the drafts, and has no record of its own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,7 +61,7 @@ class Intake:
         self,
         *,
         journal: Journal,
-        on_written: Callable[[Sequence[Written | DeviceMark]], None],
+        on_written: Callable[[Sequence[Written | Mark]], None],
         backoff: Backoff,
         capacity: int = 20_000,
     ) -> None:
@@ -53,7 +69,7 @@ class Intake:
         self._on_written = on_written
         self._backoff = backoff
         self._capacity = capacity
-        self._items: deque[Draft | DeviceMark] = deque()
+        self._items: deque[Draft | Mark] = deque()
         self._wake = asyncio.Event()
         self._drafts = 0
         self._unrecorded = 0
@@ -66,7 +82,7 @@ class Intake:
         """How many drafts are not durable yet."""
         return self._drafts
 
-    def put(self, item: Draft | DeviceMark) -> None:
+    def put(self, item: Draft | Mark) -> None:
         """Take an item; never waits."""
         self._items.append(item)
         self._wake.set()
@@ -104,18 +120,22 @@ class Intake:
         if not self._items:
             self._wake.clear()
 
-    def _next_batch(self) -> list[Draft | DeviceMark]:
+    def _next_batch(self) -> list[Draft | Mark]:
         return [self._items[i] for i in range(min(BATCH, len(self._items)))]
 
-    async def _write(self, batch: list[Draft | DeviceMark]) -> None:
+    async def _write(self, batch: list[Draft | Mark]) -> None:
         drafts = [item for item in batch if isinstance(item, Draft)]
+        documents = {
+            key: body for item in batch if isinstance(item, Reconfigured) for key, body in item.documents.items()
+        }
         lost = self._unrecorded
         # From here on nothing of this batch may be dropped as the oldest, because it is being written.
         for _ in batch:
             self._items.popleft()
         self._drafts -= len(drafts)
         try:
-            offsets = iter(await self._journal.append(drafts, lost=lost) if drafts or lost else ())
+            anything = drafts or lost or documents
+            offsets = iter(await self._journal.append(drafts, lost=lost, documents=documents) if anything else ())
         except JournalFull:
             self._items.extendleft(reversed(batch))
             self._drafts += len(drafts)

@@ -4,10 +4,12 @@ WAL with synchronous=FULL: what a method has done when it returns survives a kil
 """
 
 import contextlib
+import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from edge.records import CommandResult, Draft, Entry, Gap, decode_body, encode_body
 from wire.contract import Outcome
@@ -22,7 +24,10 @@ CREATE TABLE IF NOT EXISTS commands (
     id TEXT PRIMARY KEY, device TEXT NOT NULL, name TEXT NOT NULL, at_ms INTEGER NOT NULL, outcome TEXT, detail TEXT
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS commands_by_time ON commands (at_ms);
+CREATE TABLE IF NOT EXISTS documents (key TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 """
+_LATER_COLUMNS = (("records", "birth"), ("commands", "birth"))
+"""Columns that a journal of an earlier version does not have; empty there, which stands for the present birth."""
 _RECORD_OVERHEAD = 48
 """Bytes that a row takes beside its body, about: key, device, time, page structure."""
 _KEEP_COMMANDS_MS = 7 * 86_400_000
@@ -43,6 +48,10 @@ class JournalFull(JournalError):
 
 class JournalBroken(JournalError):
     """The file's content is damaged."""
+
+
+class JournalDenied(JournalError):
+    """This user may not write there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,15 +86,19 @@ class NotedCommand:
     name: str
     at_ms: int
     result: CommandResult | None
+    birth: str = ""
 
 
 class JournalFile:
     """An open journal. Not thread-safe: one thread opens, uses and closes it."""
 
     def __init__(self, file: Path, *, new_id: str, limits: Limits) -> None:
-        """Open or create the file; `new_id` names the journal when it is new. JournalBroken, JournalFull."""
+        """Open or create the file; `new_id` names the journal when it is new. JournalError."""
         self._limits = limits
         file.parent.mkdir(parents=True, exist_ok=True)
+        for place in (file.parent, file):
+            if place.exists() and not os.access(place, os.W_OK):
+                raise JournalDenied(f"{place} cannot be written by this user")
         self._db = _connect(file)
         try:
             with _translated():
@@ -101,6 +114,7 @@ class JournalFile:
         if verdict != "ok":
             raise JournalBroken(str(verdict))
         self._db.executescript(_SCHEMA)
+        self._add_columns()
         with self._transaction():
             first_values = (("journal_id", new_id), ("last", "0"), ("acknowledged", "0"), ("dropped", "0"))
             self._db.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", first_values)
@@ -112,15 +126,24 @@ class JournalFile:
         ).fetchone()
         self._count, self._bytes = int(count), int(size)
 
+    def _add_columns(self) -> None:
+        for table, column in _LATER_COLUMNS:
+            columns = {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}
+            if column not in columns:
+                self._db.execute(f"ALTER TABLE {table} ADD COLUMN {column} TEXT NOT NULL DEFAULT ''")
+
     def close(self) -> None:
         """Close the file."""
         self._db.close()
 
-    def append(self, drafts: Sequence[Draft], *, lost: int = 0) -> tuple[int, ...]:
+    def append(
+        self, drafts: Sequence[Draft], *, lost: int = 0, documents: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple[int, ...]:
         """Make records durable, all or none, in one transaction; gives their offsets.
 
         A draft with a command's result finishes that command in the same transaction. `lost` is how many records
-        before these could not be kept: they get offsets too, under a tombstone, so that the loss shows.
+        before these could not be kept: they get offsets too, under a tombstone, so that the loss shows. `documents` are
+        what their births say, by key.
         """
         last, count, size, dropped = self._last, self._count, self._bytes, self._dropped
         with _translated(), self._transaction():
@@ -128,8 +151,11 @@ class JournalFile:
                 self._add_gap(last + 1, last + lost)
                 last, dropped = last + lost, dropped + lost
             offsets = tuple(range(last + 1, last + 1 + len(drafts)))
-            rows = [(o, d.device, d.at_ms, encode_body(d)) for o, d in zip(offsets, drafts, strict=True)]
-            self._db.executemany("INSERT INTO records VALUES (?, ?, ?, ?)", rows)
+            rows = [(o, d.device, d.at_ms, encode_body(d), d.birth) for o, d in zip(offsets, drafts, strict=True)]
+            self._db.executemany(
+                "INSERT INTO records (offset, device, at_ms, body, birth) VALUES (?, ?, ?, ?, ?)", rows
+            )
+            self._db.executemany("INSERT OR IGNORE INTO documents VALUES (?, ?)", documents.items())
             for draft in drafts:
                 if draft.result is not None:
                     self._finish(draft, draft.result)
@@ -145,14 +171,16 @@ class JournalFile:
         """Give at most `limit` entries with offsets above `after`, in order and without holes between them."""
         with _translated():
             rows = self._db.execute(
-                "SELECT offset, device, at_ms, body FROM records WHERE offset > ? ORDER BY offset LIMIT ?",
+                "SELECT offset, device, at_ms, body, birth FROM records WHERE offset > ? ORDER BY offset LIMIT ?",
                 (after, limit),
             ).fetchall()
             gaps = self._db.execute(
                 "SELECT first, last FROM gaps WHERE last > ? ORDER BY first LIMIT ?", (after, limit)
             ).fetchall()
         try:
-            found: list[Entry] = [decode_body(offset=o, device=d, at_ms=t, body=b) for o, d, t, b in rows]
+            found: list[Entry] = [
+                decode_body(offset=o, device=d, at_ms=t, body=body, birth=birth) for o, d, t, body, birth in rows
+            ]
         except ValueError as error:
             raise JournalBroken(str(error)) from error
         found.extend(Gap(first=max(first, after + 1), last=last) for first, last in gaps)
@@ -196,6 +224,18 @@ class JournalFile:
         with _translated():
             return dict(self._db.execute("SELECT device, max(offset) FROM records GROUP BY device"))
 
+    def documents(self) -> dict[str, str]:
+        """Give the documents that records or open commands need, by key; forget the others, if the disk lets us."""
+        with _translated():
+            found = dict(self._db.execute("SELECT key, body FROM documents"))
+            needed = {row[0] for row in self._db.execute("SELECT DISTINCT birth FROM records")}
+            needed |= {row[0] for row in self._db.execute("SELECT birth FROM commands WHERE outcome IS NULL")}
+        named = " ".join(found.get(key, "") for key in needed)  # a document names what it needs by its key
+        useless = [(key,) for key in found if key not in needed and key not in named]
+        with contextlib.suppress(JournalFull), _translated(), self._transaction():
+            self._db.executemany("DELETE FROM documents WHERE key = ?", useless)
+        return {key: body for key, body in found.items() if (key,) not in set(useless)}
+
     def next_bdseq(self) -> int:
         """Count one CONNECT, durably; gives its bdSeq."""
         with _translated(), self._transaction():
@@ -204,15 +244,15 @@ class JournalFile:
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('bdseq', ?)", (str(number),))
         return number
 
-    def begin_command(self, *, command_id: str, device: str, name: str, at_ms: int) -> bool:
+    def begin_command(self, *, command_id: str, device: str, name: str, at_ms: int, birth: str = "") -> bool:
         """Note a command before the device sees anything of it; False when the id was seen before."""
         with _translated(), self._transaction():
             self._db.execute(
                 "DELETE FROM commands WHERE outcome IS NOT NULL AND at_ms < ?", (at_ms - _KEEP_COMMANDS_MS,)
             )
             added = self._db.execute(
-                "INSERT OR IGNORE INTO commands (id, device, name, at_ms) VALUES (?, ?, ?, ?)",
-                (command_id, device, name, at_ms),
+                "INSERT OR IGNORE INTO commands (id, device, name, at_ms, birth) VALUES (?, ?, ?, ?, ?)",
+                (command_id, device, name, at_ms, birth),
             )
             return added.rowcount == 1
 
@@ -220,7 +260,7 @@ class JournalFile:
         """Give what is noted about a command, or None when its id was never seen."""
         with _translated():
             row = self._db.execute(
-                "SELECT id, device, name, at_ms, outcome, detail FROM commands WHERE id = ?", (command_id,)
+                "SELECT id, device, name, at_ms, outcome, detail, birth FROM commands WHERE id = ?", (command_id,)
             ).fetchone()
         return None if row is None else _noted(row)
 
@@ -228,7 +268,8 @@ class JournalFile:
         """Give the commands that were noted and have no outcome, the oldest first."""
         with _translated():
             rows = self._db.execute(
-                "SELECT id, device, name, at_ms, outcome, detail FROM commands WHERE outcome IS NULL ORDER BY at_ms"
+                "SELECT id, device, name, at_ms, outcome, detail, birth FROM commands"
+                " WHERE outcome IS NULL ORDER BY at_ms"
             ).fetchall()
         return tuple(_noted(row) for row in rows)
 
@@ -336,9 +377,9 @@ def _translated() -> Iterator[None]:
         raise JournalBroken(str(error)) from error
 
 
-def _noted(row: tuple[str, str, str, int, str | None, str | None]) -> NotedCommand:
-    command_id, device, name, at_ms, outcome, detail = row
+def _noted(row: tuple[str, str, str, int, str | None, str | None, str]) -> NotedCommand:
+    command_id, device, name, at_ms, outcome, detail, birth = row
     result = None
     if outcome is not None:
         result = CommandResult(command_id=command_id, outcome=Outcome(outcome), detail=detail or "")
-    return NotedCommand(command_id=command_id, device=device, name=name, at_ms=at_ms, result=result)
+    return NotedCommand(command_id=command_id, device=device, name=name, at_ms=at_ms, result=result, birth=birth)

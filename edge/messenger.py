@@ -1,52 +1,51 @@
 """Turns the session's actions into Sparkplug messages. Pure; it holds the node's sequence numbers and aliases."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import assert_never
 
-from drivers.api import Reading, Value
+from drivers.api import Quality, Reading, Value
 from edge import translate
+from edge.identity import DeviceIdentity
+from edge.pipeline import NOT_READ_YET
 from edge.records import Gap
 from edge.session import Action, BirthDevice, BirthNode, DeathDevice, PublishGap, PublishRecord
-from edge.translate import DeviceIdentity, JournalPlace
+from edge.translate import JournalPlace
 from wire.edge_node import Command, EdgeNode
 from wire.errors import WireError
 from wire.payload import Message
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PublishedDevice:
-    """A device as it is published: what it is, and what each of its points last showed."""
-
-    identity: DeviceIdentity
-    last: Callable[[str], Reading]
+Last = Callable[[str], Reading]
+"""Gives what a point of one device last showed."""
 
 
 class Messenger:
     """The Sparkplug side of one agent: one `EdgeNode` and what its births say. Times are Unix milliseconds.
 
-    `on_left_out` is told how many readings of a record were left out of its payload. `bus_figures` are the metrics that
-    tell how the buses do.
+    `identities` are what births can say, by key; it may grow. `last_of` gives what the points of a device last showed
+    under a profile (by its hash), None when it does not run under that now. `bus_figures` gives the metrics that tell
+    how the buses do. `on_left_out` is told how many readings of a record were left out of its payload.
     """
 
     def __init__(
         self,
         *,
         node: EdgeNode,
-        devices: Mapping[str, PublishedDevice],
+        identities: Mapping[str, DeviceIdentity],
+        last_of: Callable[[str, str], Last | None],
         journal_id: str,
         version: str,
-        revision: str,
         on_left_out: Callable[[int], None],
-        bus_figures: Sequence[str] = (),
+        bus_figures: Callable[[], Sequence[str]] = tuple,
     ) -> None:
-        self._bus_figures = bus_figures
-        self._on_left_out = on_left_out
         self._node = node
-        self._devices = devices
+        self._identities = identities
+        self._last_of = last_of
         self._journal_id = journal_id
         self._version = version
-        self._revision = revision
+        self._on_left_out = on_left_out
+        self._bus_figures = bus_figures
+        self._declared: frozenset[str] = frozenset()
+        self._born: dict[str, DeviceIdentity] = {}
 
     @property
     def is_born(self) -> bool:
@@ -66,18 +65,17 @@ class Messenger:
         """Give the message of an action. `place` is the first offset not acknowledged, and the last given out."""
         where = JournalPlace(journal_id=self._journal_id, first=place[0], last=place[1])
         match action:
-            case BirthNode():
+            case BirthNode(revision=revision):
+                figures = self._bus_figures()
+                self._declared = frozenset(figures)
                 metrics = translate.node_birth(
-                    place=where,
-                    version=self._version,
-                    revision=self._revision,
-                    token=token,
-                    bus_figures=self._bus_figures,
+                    place=where, version=self._version, revision=revision, token=token, bus_figures=figures
                 )
                 return self._node.birth(metrics, at_ms)
-            case BirthDevice(device=name):
-                device = self._devices[name]
-                metrics = translate.device_birth(place=where, identity=device.identity, last=device.last)
+            case BirthDevice(device=name, birth=birth):
+                identity = self._born[name] = self._identities[birth]
+                last = self._last_of(name, identity.profile_hash) or _not_read_yet
+                metrics = translate.device_birth(place=where, identity=identity, last=last)
                 return self._node.device_birth(name, metrics, at_ms)
             case DeathDevice(device=name):
                 return self._node.device_death(name, at_ms)
@@ -89,14 +87,15 @@ class Messenger:
                 assert_never(action)
 
     def token(self, token: str, figures: Mapping[str, Value | None], *, at_ms: int) -> Message:
-        """Give the NDATA that makes a token known, and how the buses do."""
-        return self._node.data([*translate.token_metrics(token), *translate.bus_metrics(figures)], at_ms)
+        """Give the NDATA that makes a token known, and how those buses do that the birth told of."""
+        told = {name: value for name, value in figures.items() if name in self._declared}
+        return self._node.data([*translate.token_metrics(token), *translate.bus_metrics(told)], at_ms)
 
     def document(self, profile_hash: str, *, at_ms: int) -> Message | None:
-        """Give the answer to a profile request; None for a hash that no device here has."""
-        for device in self._devices.values():
-            if device.identity.profile.hash == profile_hash:
-                return self._node.data(translate.document_metrics(device.identity.profile), at_ms)
+        """Give the answer to a profile request; None for a hash that no device here has or had."""
+        for identity in self._identities.values():
+            if identity.profile_hash == profile_hash:
+                return self._node.data(translate.document_metrics(identity.profile), at_ms)
         return None
 
     def read_command(self, topic: str, payload: bytes) -> Command:
@@ -106,10 +105,7 @@ class Messenger:
     def _record(self, action: PublishRecord) -> Message:
         record = action.record
         metrics, left_out = translate.record_metrics(
-            record,
-            self._devices[record.device].identity.profile,
-            journal_id=self._journal_id,
-            historical=action.historical,
+            record, self._born[record.device].profile, journal_id=self._journal_id, historical=action.historical
         )
         try:
             message = self._node.device_data(record.device, metrics, record.at_ms)
@@ -124,3 +120,7 @@ class Messenger:
 
     def _gap(self, gap: Gap, at_ms: int) -> Message:
         return self._node.data(translate.gap_metrics(gap, journal_id=self._journal_id), at_ms)
+
+
+def _not_read_yet(point: str) -> Reading:
+    return Reading(point=point, value=None, quality=Quality.STALE, at_ms=0, reason=NOT_READ_YET)

@@ -9,6 +9,8 @@ from drivers.api import PointResult, Quality, Reading, Value
 from drivers.profile import Point
 
 _INT64 = 2**63
+_SAME_MOMENT_MS = 1000
+"""How far a burst of events may push their times ahead of the clock."""
 NOT_READ_YET = "not read yet"
 ABSENT = "the device says: not available"
 
@@ -45,15 +47,19 @@ class DevicePipeline:
 
     A reading is reported when it is the point's first, when its quality changed, when the value moved by at least the
     deadband (any change where there is none), or when `heartbeat` has passed since the point's last report. An event is
-    always reported; a point that is `local` never is.
+    always reported; a point that is `local` never is. Results of a point that the device does not have are left out.
     """
 
     def __init__(self, points: Mapping[str, Point], *, heartbeat: timedelta) -> None:
         self._points = points
-        self._heartbeat_ms = int(heartbeat.total_seconds() * 1000)
+        self.beat_every(heartbeat)
         self._shown: dict[str, Reading] = {}
         self._reported: dict[str, Reading] = {}
         self.counts = Counts()
+
+    def beat_every(self, heartbeat: timedelta) -> None:
+        """Report points that do not change this often, from now on."""
+        self._heartbeat_ms = int(heartbeat.total_seconds() * 1000)
 
     def last(self, point: str) -> Reading:
         """Give what the point last showed; STALE and without a value when it was never read."""
@@ -64,7 +70,8 @@ class DevicePipeline:
 
     def take(self, results: Iterable[PointResult], *, at_ms: int) -> tuple[Reading, ...]:
         """Judge what was read; gives the readings to report, in the order of the results."""
-        judged = (judge(self._points[result.point], result, at_ms=at_ms) for result in results)
+        points = self._points
+        judged = (judge(points[result.point], result, at_ms=at_ms) for result in results if result.point in points)
         return tuple(reading for one in judged if (reading := self._consider(one)) is not None)
 
     def unreachable(self, reason: str, *, at_ms: int) -> tuple[Reading, ...]:
@@ -81,9 +88,10 @@ class DevicePipeline:
         self.counts.made += 1
         reported = self._reported.get(reading.point)
         news = self._is_news(reading)
-        if news and reported is not None and reported.at_ms == reading.at_ms:
-            # A poll and a command's read-back in one millisecond: the store tells samples apart by their time.
-            reading = replace(reading, at_ms=reading.at_ms + 1)
+        if news and reported is not None and 0 <= reported.at_ms - reading.at_ms < _SAME_MOMENT_MS:
+            # Two events, or a poll and a command's read-back, in one millisecond: the store tells samples apart by
+            # their time. A report that lies further ahead was made before the clock was set back.
+            reading = replace(reading, at_ms=reported.at_ms + 1)
         self._shown[reading.point] = reading
         if not news or self._points[reading.point].local:
             self.counts.held_back += 1

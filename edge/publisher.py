@@ -20,7 +20,7 @@ from edge.messenger import Messenger
 from edge.session import Action, Session
 from runtime.cancellation import honour_cancellation
 from runtime.health import Check, Status
-from runtime.lifecycle import Backoff
+from runtime.lifecycle import Backoff, wait_or
 from runtime.logs import get_log
 from wire import contract
 from wire.contract import JournalPosition
@@ -75,6 +75,10 @@ class _Denied(Exception):
     """The broker took the connection and refuses a subscription."""
 
 
+class _Moved(Exception):
+    """Another broker is to be used from now on."""
+
+
 class Publisher:
     """One agent's side of the broker, over any number of connections. It alone publishes, so `seq` is in order.
 
@@ -114,6 +118,8 @@ class Publisher:
         self._actions: deque[Action] = deque()
         self._asked_documents: deque[str] = deque()
         self._wake = asyncio.Event()
+        self._moved = asyncio.Event()
+        self._again = asyncio.Event()
         self._token = ""
         self._token_due = 0.0
         self._bd_seq = 0
@@ -129,19 +135,34 @@ class Publisher:
         self._actions.extend(actions)
         self._wake.set()
 
+    def move(self, address: BrokerAddress) -> None:
+        """Use another broker, or the same in another way: NDEATH is published on a connection that stands."""
+        self._address = address
+        self._moved.set()
+        self.hurry()
+
+    def hurry(self) -> None:
+        """End the pause before the next attempt to connect, if there is one."""
+        self._again.set()
+
     async def run(self) -> None:
         """Keep the connection until cancelled; then NDEATH is published."""
         while True:
+            self._moved.clear()
+            self._again.clear()
             try:
                 await self._connect_once()
             except* MqttConnectError as errors:
                 self._lost("refused", f"the broker refuses: {_first(errors)}; check `username` and `password_file`")
             except* _Denied as errors:
                 self._lost("refused", _first(errors))
+            except* _Moved:
+                self._backoff.reset()
+                self._lost("moved", "another broker is configured")
             except* (aiomqtt.MqttError, OSError) as errors:
                 self._lost("failed", f"{self._address.host}:{self._address.port}: {_first(errors)}")
             honour_cancellation()  # the library's disconnect may have failed and hidden it behind its error
-            await asyncio.sleep(self._backoff.next_pause().total_seconds())
+            await wait_or(self._again, self._backoff.next_pause().total_seconds())
 
     def _lost(self, result: str, why: str) -> None:
         was_up = self._session.is_connected
@@ -179,9 +200,14 @@ class Publisher:
             self._begin()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._receive(client), name="publisher:receive")
+                tasks.create_task(self._until_moved(), name="publisher:until moved")
                 # In the body, because Python 3.11 leaves this task marked as cancelled when a child fails after the
                 # body.
                 await self._send(client)
+
+    async def _until_moved(self) -> None:
+        await self._moved.wait()
+        raise _Moved
 
     async def _next_bd_seq(self) -> int:
         try:

@@ -18,10 +18,14 @@ class CommandResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Draft:
-    """A record that has no offset yet: readings of a device, or the result of a command to it (or both)."""
+    """A record that has no offset yet: readings of a device, or the result of a command to it (or both).
+
+    `birth` is the key of the identity under which it was made; empty for whatever the device is when it is sent.
+    """
 
     device: str
     at_ms: int
+    birth: str = ""
     readings: tuple[Reading, ...] = ()
     result: CommandResult | None = None
 
@@ -35,6 +39,7 @@ class Record:
     at_ms: int
     readings: tuple[Reading, ...]
     result: CommandResult | None
+    birth: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +63,7 @@ def encode_body(draft: Draft) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def decode_body(*, offset: int, device: str, at_ms: int, body: bytes) -> Record:
+def decode_body(*, offset: int, device: str, at_ms: int, body: bytes, birth: str = "") -> Record:
     """Read back what `encode_body` wrote; ValueError when the bytes are not that."""
     try:
         data = json.loads(body)
@@ -71,4 +76,4 @@ def decode_body(*, offset: int, device: str, at_ms: int, body: bytes) -> Record:
             result = CommandResult(command_id=told[0], outcome=Outcome(told[1]), detail=told[2])
     except (KeyError, TypeError, IndexError) as error:
         raise ValueError(f"record {offset} is not readable: {error}") from error
-    return Record(offset=offset, device=device, at_ms=at_ms, readings=readings, result=result)
+    return Record(offset=offset, device=device, at_ms=at_ms, readings=readings, result=result, birth=birth)

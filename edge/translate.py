@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from drivers.api import Quality, Reading
-from drivers.profile import AlarmOverride, Kind, Label, Point, Profile
+from drivers.profile import Kind, Point, Profile
+from edge.identity import DeviceIdentity
 from edge.records import Gap, Record
 from wire import contract
 from wire.datatypes import DataType, Value
@@ -27,16 +28,6 @@ class JournalPlace:
     journal_id: str
     first: int
     last: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeviceIdentity:
-    """What a device's birth says of it beside its points."""
-
-    label: Label
-    place: str
-    profile: Profile
-    overrides: Mapping[str, AlarmOverride]
 
 
 def node_birth(
@@ -66,7 +57,7 @@ def device_birth(*, place: JournalPlace, identity: DeviceIdentity, last: Callabl
         contract.JOURNAL_OFFSET: place.last,
         contract.PROFILE_NAME: profile.name,
         contract.PROFILE_VERSION: profile.version,
-        contract.PROFILE_HASH: profile.hash,
+        contract.PROFILE_HASH: identity.profile_hash,
         contract.DEVICE_LABEL: _json(identity.label.model_dump()),
         contract.DEVICE_PLACE: identity.place,
         contract.ALARM_OVERRIDES: _json(
@@ -84,7 +75,9 @@ def device_birth(*, place: JournalPlace, identity: DeviceIdentity, last: Callabl
         metrics.append(Metric(name=contract.command_metric(name), datatype=DATATYPE_OF[kind]))
     for name, point in profile.points.items():
         if point.reported:
-            metrics.append(_point(last(name), point, extra=_engineering(point)))
+            # An event is no state: said again in a birth, it would look as if it had happened again.
+            shown = Reading(point=name, value=None, quality=Quality.GOOD, at_ms=0) if point.event else last(name)
+            metrics.append(_point(shown, point, extra=_engineering(point)))
     return metrics
 
 
@@ -96,8 +89,9 @@ def record_metrics(record: Record, profile: Profile, *, journal_id: str, histori
         values[contract.COMMAND_OUTCOME] = record.result.outcome.value
         values[contract.COMMAND_DETAIL] = record.result.detail
     metrics = [_ours(name, value, at_ms=record.at_ms, historical=historical) for name, value in values.items()]
-    readable = [r for r in record.readings if r.point in profile.points and _fits(r, profile.points[r.point])]
-    metrics += [_point(reading, profile.points[reading.point], historical=historical) for reading in readable]
+    points = profile.points
+    readable = [r for r in record.readings if r.point in points and _fits(r, points[r.point])]
+    metrics += [_point(reading, points[reading.point], historical=historical) for reading in readable]
     return metrics, len(record.readings) - len(readable)
 
 
@@ -159,6 +153,8 @@ def _engineering(point: Point) -> dict[str, Property]:
 
 
 def _fits(reading: Reading, point: Point) -> bool:
+    if not point.reported:
+        return False  # it was under an earlier profile; no birth declares it now
     kind = point.value_type
     if reading.value is None or type(reading.value) is kind:
         return True

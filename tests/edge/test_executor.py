@@ -26,6 +26,8 @@ LIMITS = Limits(max_records=1000, max_bytes=10_000_000)
 @dataclass
 class FakeBus:
     connected: bool = True
+    name: str = "bus-1"
+    settings: Any = None
 
     async def connect(self) -> None:
         self.connected = True
@@ -97,6 +99,7 @@ async def bench(folder: Path, *, monotonic: Callable[[], float] | None = None) -
     tokens.issue("t", now=clock())
 
     observed: list[PointResult] = []
+    targets = {"pump-1": CommandTarget(device=device, bus=bus, profile=PROFILE, birth="b1")}
 
     def report(draft: Draft) -> None:
         assert draft.result is not None
@@ -107,7 +110,7 @@ async def bench(folder: Path, *, monotonic: Callable[[], float] | None = None) -
         asyncio.TaskGroup() as tasks,
     ):
         executor = CommandExecutor(
-            targets={"pump-1": CommandTarget(device=device, bus=bus, profile=PROFILE)},
+            target_of=targets.get,
             tokens=tokens,
             journal=journal,
             report=report,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from drivers.api import Quality, Reading
-from edge.intake import DeviceMark, Intake, Written
+from edge.intake import DeviceMark, Intake, Mark, Written
 from edge.journal import Journal, open_journal
 from edge.journal_file import Limits
 from edge.records import CommandResult, Draft, Gap, Record
@@ -13,7 +13,7 @@ from runtime.lifecycle import Backoff
 from wire.contract import Outcome
 
 ROOMY = Limits(max_records=10_000, max_bytes=100_000_000)
-Told = list[Written | DeviceMark]
+Told = list[Written | Mark]
 
 
 def draft(number: int, *, result: CommandResult | None = None) -> Draft:
@@ -26,7 +26,7 @@ def heavy(number: int) -> Draft:
 
 
 def intake_of(journal: Journal, told: Told, *, capacity: int = 100) -> Intake:
-    def listen(items: Sequence[Written | DeviceMark]) -> None:
+    def listen(items: Sequence[Written | Mark]) -> None:
         told.extend(items)
 
     return Intake(journal=journal, on_written=listen, backoff=Backoff(random=lambda: 0.0), capacity=capacity)

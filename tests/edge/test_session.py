@@ -21,6 +21,7 @@ from edge.session import (
 )
 
 DEVICES = ("a", "b")
+A1, B1 = BirthDevice("a", "a1"), BirthDevice("b", "b1")
 
 
 def record(offset: int, device: str = "a") -> Record:
@@ -28,7 +29,9 @@ def record(offset: int, device: str = "a") -> Record:
 
 
 def new_session(*, acknowledged: int = 0, last: int = 0, **held: int) -> Session:
-    return Session(acknowledged=acknowledged, last=last, devices={name: held.get(name, 0) for name in DEVICES})
+    return Session(
+        acknowledged=acknowledged, last=last, held=held, births={name: f"{name}1" for name in DEVICES}, revision="r1"
+    )
 
 
 def sent(actions: list[Action]) -> list[int]:
@@ -36,7 +39,7 @@ def sent(actions: list[Action]) -> list[int]:
 
 
 def test_every_device_is_born_after_the_node() -> None:
-    assert new_session().connected(now=0) == [BirthNode(), BirthDevice("a"), BirthDevice("b")]
+    assert new_session().connected(now=0) == [BirthNode("r1"), A1, B1]
 
 
 def test_nothing_is_wanted_without_a_connection() -> None:
@@ -115,7 +118,7 @@ def test_a_device_that_answers_again_is_born_at_once() -> None:
     session = new_session()
     session.device_down("a")
     assert session.connected(now=0)[-1] == DeathDevice("a")
-    assert session.device_up("a") == [BirthDevice("a")]
+    assert session.device_up("a") == [A1]
     assert session.device_up("a") == []
 
 
