@@ -6,10 +6,11 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Find the units on a bus, and watch what goes over it; never writes.")
 
 _INTERRUPTED = 130
+_MODBUS = "modbus"
+_SPEEDS = {_MODBUS: "9600,19200", "dlt645": "2400,9600", "cjt188": "2400,9600"}
+_PARITIES = {_MODBUS: "N,E", "dlt645": "E", "cjt188": "E"}
+_PROTOCOL_HELP = "What is spoken: modbus, or by meters dlt645 or cjt188."
 _TCP = re.compile(r"tcp://(?P<host>\[[^\]]+\]|[^:/]+)(?::(?P<port>\d{1,5}))?/?")
 _SERIAL_URLS = ("socket://", "rfc2217://")
 """Serial lines behind device servers, as pyserial writes them: raw RTU frames in a TCP connection, or RFC 2217."""
@@ -34,9 +39,14 @@ def scan(
         str, typer.Argument(help="tcp://HOST:PORT, or a line: /dev/ttyS1, socket://HOST:PORT (RTU in TCP).")
     ],
     *,
+    protocol: Annotated[str, typer.Option("--protocol", help=_PROTOCOL_HELP)] = _MODBUS,
     units: Annotated[str, typer.Option("--units", help="Which unit ids to ask, such as 1-247 or 1,3,10-20.")] = "1-247",
-    baud: Annotated[str, typer.Option("--baud", help="Speeds to try on a serial line, in this order.")] = "9600,19200",
-    parity: Annotated[str, typer.Option("--parity", help="Parities to try: N, E, O.")] = "N,E",
+    baud: Annotated[
+        str | None, typer.Option("--baud", help="Speeds to try on a serial line (9600,19200; for meters 2400,9600).")
+    ] = None,
+    parity: Annotated[
+        str | None, typer.Option("--parity", help="Parities to try: N, E, O (N,E; for meters E).")
+    ] = None,
     stopbits: Annotated[int, typer.Option("--stopbits", min=1, max=2, help="Stop bits of a serial line.")] = 1,
     timeout: Annotated[str, typer.Option("--timeout", help="How long a unit may take to answer.")] = "300ms",
     profiles: Annotated[
@@ -53,12 +63,22 @@ def scan(
     """
     from drivers.inspection.links import LinkError
 
-    numbers, known, show = _units(units), _profiles(profiles or []), _progress()
+    numbers, known, show = _units(units), _profiles(profiles or [], _spoken(protocol)), _progress()
     report = _Report(show, as_json=as_json)
     complete, lost = True, ""
     try:
-        for open_link in _links(target, baud, parity, stopbits, _seconds(timeout)):
-            report.scan(open_link, numbers, known)
+        ways = _scans(
+            target,
+            protocol=protocol,
+            baud=baud or _SPEEDS[protocol],
+            parity=parity or _PARITIES[protocol],
+            stopbits=stopbits,
+            timeout_s=_seconds(timeout),
+            units=numbers,
+            profiles=known,
+        )
+        for one in ways:
+            report.scan(one)
             if report.found and not everything:
                 break
     except KeyboardInterrupt:
@@ -66,11 +86,52 @@ def scan(
     except LinkError as error:
         lost = str(error)
     show("")
-    report.finish(units, complete=complete and not lost)
+    report.finish(f", units {units}" if protocol == _MODBUS else "", complete=complete and not lost)
     if lost:
         _fail(lost)
     if not report.found or not complete:
         raise typer.Exit(1 if complete else _INTERRUPTED)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Scan:
+    """One way to scan: how to open the line, and how to find who is on it."""
+
+    open: "Callable[[], Any]"
+    find: "Callable[[Any, Callable[[str], None]], Iterator[Found]]"
+
+
+def _scans(
+    target: str,
+    *,
+    protocol: str,
+    baud: str,
+    parity: str,
+    stopbits: int,
+    timeout_s: float,
+    units: Sequence[int],
+    profiles: "Sequence[Profile]",
+) -> Iterator[_Scan]:
+    from drivers.inspection.meter_scan import MeterLink, scan_meters
+    from drivers.inspection.scan import scan as scan_units
+
+    if protocol == _MODBUS:
+        for open_link in _links(target, baud, parity, stopbits, timeout_s):
+            yield _Scan(open=open_link, find=lambda link, show: scan_units(link, units, profiles, progress=show))
+        return
+    for speed, kind in _settings(baud, parity):
+        yield _Scan(
+            open=partial(
+                MeterLink, target, protocol, baudrate=speed, parity=kind, stopbits=stopbits, timeout_s=timeout_s
+            ),
+            find=lambda link, show: scan_meters(link, profiles, progress=show),
+        )
+
+
+def _spoken(protocol: str) -> str:
+    if protocol not in _SPEEDS:
+        _fail(f"--protocol {protocol}: use one of {', '.join(_SPEEDS)}")
+    return protocol
 
 
 class _Report:
@@ -83,13 +144,11 @@ class _Report:
         self._show = show
         self._as_json = as_json
 
-    def scan(self, open_link: "Callable[[], Link]", units: Sequence[int], profiles: "Sequence[Profile]") -> None:
-        from drivers.inspection.scan import scan as scan_link
-
-        with contextlib.closing(open_link()) as link:
+    def scan(self, way: "_Scan") -> None:
+        with contextlib.closing(way.open()) as link:
             self._tried.append(link.place)
             try:
-                for one in scan_link(link, units, profiles, progress=self._show):
+                for one in way.find(link, self._show):
                     self.found.append(one)
                     self._show("")
                     if not self._as_json:
@@ -103,7 +162,7 @@ class _Report:
             print(json.dumps(document | {"units": [asdict(one) for one in self.found]}, indent=2))
             return
         if complete and not self.found:
-            print(f"nobody answers: {', '.join(self._tried)}, units {units}", file=sys.stderr)
+            print(f"nobody answers: {', '.join(self._tried)}{units}", file=sys.stderr)
         if self._garbled:
             why = "two units with one address, wrong settings, or noise"
             print(f"{self._garbled} bytes came that make no answer: {why}", file=sys.stderr)
@@ -114,11 +173,17 @@ def monitor(
     port: Annotated[str | None, typer.Argument(help="A serial device that listens on the line.")] = None,
     *,
     listen: Annotated[
-        str | None, typer.Option("--listen", help="HOST:PORT at which masters are taken, for Modbus TCP.")
+        str | None, typer.Option("--listen", help="HOST:PORT at which masters are taken, for TCP.")
     ] = None,
     to: Annotated[str | None, typer.Option("--to", help="HOST:PORT of the device or gateway behind.")] = None,
-    baud: Annotated[int, typer.Option("--baud", min=_SLOWEST, max=_FASTEST, help="The line's speed.")] = 9600,
-    parity: Annotated[str, typer.Option("--parity", help="The line's parity: N, E or O.")] = "N",
+    protocol: Annotated[str, typer.Option("--protocol", help=_PROTOCOL_HELP)] = _MODBUS,
+    baud: Annotated[
+        int | None,
+        typer.Option("--baud", min=_SLOWEST, max=_FASTEST, help="The line's speed (9600; for meters 2400)."),
+    ] = None,
+    parity: Annotated[
+        str | None, typer.Option("--parity", help="The line's parity: N, E or O (N; for meters E).")
+    ] = None,
     stopbits: Annotated[int, typer.Option("--stopbits", min=1, max=2, help="The line's stop bits.")] = 1,
     profiles: Annotated[
         list[str] | None,
@@ -127,18 +192,20 @@ def monitor(
         ),
     ] = None,
     units: Annotated[
-        list[int] | None, typer.Option("--unit", help="Whose points --profile names; without it, every unit's.")
+        list[str] | None,
+        typer.Option("--unit", help="Whose points --profile names: a unit, or a meter's address; without it, all."),
     ] = None,
 ) -> None:
     """Show the frames on a bus, decoded, until Ctrl-C.
 
     For TCP as a proxy: let the master connect to --listen. For a line by an adapter of its own that only listens.
     """
+    from drivers.inspection.ears import Meters, ModbusConnection, ModbusLine
     from drivers.inspection.links import LinkError
     from drivers.inspection.monitor import watch_serial, watch_tcp
     from drivers.inspection.rendering import line
 
-    names = _names(profiles or [], units or [])
+    names = _names(profiles or [], units or [], _spoken(protocol))
     colour = sys.stdout.isatty()
     zone = datetime.now().astimezone().tzinfo or UTC
 
@@ -147,10 +214,13 @@ def monitor(
 
     try:
         if port is not None and listen is None and to is None:
-            (kind,) = _listed(parity.upper(), lambda text: text in {"N", "E", "O"}, "--parity N")
+            asked = parity or _PARITIES[protocol][0]
+            (kind,) = _listed(asked.upper(), lambda text: text in {"N", "E", "O"}, "--parity N")
+            speed = baud or int(_SPEEDS[protocol].partition(",")[0])
             print(f"listening on {port}", file=sys.stderr)
+            line_ear = ModbusLine(names) if protocol == _MODBUS else Meters(protocol, names)
             watch_serial(
-                port, baudrate=baud, parity=kind, stopbits=stopbits, names=names, emit=emit, stop=lambda: False
+                port, baudrate=speed, parity=kind, stopbits=stopbits, ear=line_ear, emit=emit, stop=lambda: False
             )
         elif port is None and listen is not None and to is not None:
             place, target = _place(listen, "--listen"), _place(to, "--to")
@@ -158,7 +228,10 @@ def monitor(
             def ready(at: tuple[str, int]) -> None:
                 print(f"listening on {at[0]}:{at[1]}, passing on to {to}", file=sys.stderr, flush=True)
 
-            asyncio.run(watch_tcp(place, target, names=names, emit=emit, ready=ready))
+            def ear() -> ModbusConnection | Meters:
+                return ModbusConnection(names) if protocol == _MODBUS else Meters(protocol, names)
+
+            asyncio.run(watch_tcp(place, target, ear=ear, emit=emit, ready=ready))
         else:
             _fail("give a serial device, or --listen HOST:PORT and --to HOST:PORT")
     except KeyboardInterrupt:
@@ -167,7 +240,7 @@ def monitor(
         _fail(str(error))
 
 
-def _names(profiles: Sequence[str], units: Sequence[int]) -> "dict[int | None, Profile]":
+def _names(profiles: Sequence[str], units: Sequence[str], protocol: str) -> "dict[int | str | None, Profile]":
     from drivers.catalog import catalog_profile
     from drivers.profile import load_profile
     from runtime.config import ConfigError
@@ -176,17 +249,25 @@ def _names(profiles: Sequence[str], units: Sequence[int]) -> "dict[int | None, P
         _fail("give one --unit for each --profile, or no --unit and one --profile for all")
     if not units and len(profiles) > 1:
         _fail("give --unit with each of several --profile")
-    names: dict[int | None, Profile] = {}
-    whose: list[int | None] = [*units] or [None]
+    names: dict[int | str | None, Profile] = {}
+    whose: list[int | str | None] = [_unit(unit, protocol) for unit in units] or [None]
     for unit, name in zip(whose, profiles, strict=False):
         try:
             profile = load_profile(Path(name)) if name.endswith(".toml") else catalog_profile(name)
         except ConfigError as error:
             _fail(str(error))
-        if profile.protocol != "modbus":
-            _fail(f"{name} speaks {profile.protocol}: this shows Modbus alone")
+        if profile.protocol != protocol:
+            _fail(f"{name} speaks {profile.protocol}: give `--protocol {profile.protocol}`, if the line does too")
         names[unit] = profile
     return names
+
+
+def _unit(text: str, protocol: str) -> int | str:
+    if protocol != _MODBUS:
+        return text
+    if not text.isdigit() or int(text) > 255:  # noqa: PLR2004 - one byte
+        _fail(f"--unit {text}: a Modbus unit is a number from 0 to 255")
+    return int(text)
 
 
 def _place(text: str, option: str) -> tuple[str, int]:
@@ -198,7 +279,8 @@ def _place(text: str, option: str) -> tuple[str, int]:
 
 def _rows(one: "Found") -> Iterator[str]:
     identity = ", ".join(f"{name} {text}" for name, text in one.identity.items())
-    yield f"unit {one.unit:<4} {one.place}{'  ' + identity if identity else ''}"
+    what = "unit" if isinstance(one.unit, int) else "meter"
+    yield f"{what} {one.unit:<4} {one.place}{'  ' + identity if identity else ''}"
     for guess in one.guesses:
         yield f"  {guess.confidence:4.0%}  {guess.profile:28} {guess.why}"
     if not one.guesses:
@@ -212,11 +294,14 @@ def _links(target: str, baud: str, parity: str, stopbits: int, timeout_s: float)
         host, port = _address(target)
         yield lambda: TcpLink(host, port, timeout_s=timeout_s)
         return
+    for speed, kind in _settings(baud, parity):
+        yield partial(SerialLink, target, baudrate=speed, parity=kind, stopbits=stopbits, timeout_s=timeout_s)
+
+
+def _settings(baud: str, parity: str) -> Iterator[tuple[int, str]]:
     for speed in _listed(baud, lambda text: text.isdigit() and _SLOWEST <= int(text) <= _FASTEST, "--baud 9600,19200"):
         for kind in _listed(parity.upper(), lambda text: text in {"N", "E", "O"}, "--parity N,E,O"):
-            yield lambda speed=int(speed), kind=kind: SerialLink(  # type: ignore[misc]  # mypy cannot infer defaults
-                target, baudrate=speed, parity=kind, stopbits=stopbits, timeout_s=timeout_s
-            )
+            yield int(speed), kind
 
 
 def _address(target: str) -> tuple[str, int]:
@@ -254,7 +339,7 @@ def _seconds(text: str) -> float:
     return duration.total_seconds()
 
 
-def _profiles(files: Sequence[Path]) -> "list[Profile]":
+def _profiles(files: Sequence[Path], protocol: str) -> "list[Profile]":
     from drivers.catalog import catalog_profile, profile_names
     from drivers.profile import load_profile
     from runtime.config import ConfigError
@@ -263,7 +348,7 @@ def _profiles(files: Sequence[Path]) -> "list[Profile]":
         known = [*map(load_profile, files), *map(catalog_profile, profile_names())]
     except ConfigError as error:
         _fail(str(error))
-    return [profile for profile in known if profile.protocol == "modbus"]
+    return [profile for profile in known if profile.protocol == protocol]
 
 
 def _progress() -> Callable[[str], None]:

@@ -61,15 +61,19 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Event:
-    """Something that happened on the line. `took_s` is how long an answer took; `code` is an exception's."""
+    """Something that happened on the line. `took_s` is how long an answer took; `code` and `why` are a refusal's.
+
+    `unit` is a Modbus unit, or a meter's address.
+    """
 
     at_s: float
     sign: Sign
     what: str
-    unit: int | None = None
+    unit: int | str | None = None
     span: Span | None = None
     points: tuple[Shown, ...] = ()
     code: int = 0
+    why: str = ""
     took_s: float | None = None
     data: bytes = b""
 

@@ -31,7 +31,7 @@ def _what(event: Event) -> str:
     took = f" ({1000 * event.took_s:.0f} ms)" if event.took_s is not None else ""
     match event.sign:
         case Sign.EXCEPTION:
-            return f"EXCEPTION {event.code} {EXCEPTIONS.get(event.code, 'unknown')}: {event.what}{took}"
+            return f"EXCEPTION {event.code} {event.why or EXCEPTIONS.get(event.code, 'unknown')}: {event.what}{took}"
         case Sign.SILENCE:
             return f"NO ANSWER: {event.what}{took}"
         case Sign.GARBAGE:

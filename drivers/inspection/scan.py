@@ -22,9 +22,12 @@ _WORTH_TELLING = 0.2
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Found:
-    """One unit that answers. `identity` is what it says of itself; `guesses` are the likely types, the best first."""
+    """One unit, or a meter by its address, that answers.
 
-    unit: int
+    `identity` is what it says of itself; `guesses` are the likely types, the best first.
+    """
+
+    unit: int | str
     place: str
     identity: Mapping[str, str] = field(default_factory=dict)
     guesses: tuple[Guess, ...] = ()
