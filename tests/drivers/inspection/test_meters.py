@@ -55,6 +55,7 @@ async def test_a_line_behind_a_serial_server_is_scanned_by_its_url(tmp_path: Pat
 
 
 async def test_meters_that_answer_over_each_other_are_found_digit_by_digit(tmp_path: Path) -> None:
+    hung_up = asyncio.Event()
     addresses = ("000000001261", "000000003461", "000000000007")
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -72,6 +73,7 @@ async def test_meters_that_answer_over_each_other_are_found_digit_by_digit(tmp_p
                 if said:
                     writer.write(said[0] if len(said) == 1 else bytes(a ^ b for a, b in zip(*said[:2], strict=False)))
         writer.close()
+        hung_up.set()
 
     def answer(address: str, control: int, data: bytes) -> dlt645.Frame:
         return dlt645.Frame(address=address, control=control, data=data)
@@ -82,6 +84,7 @@ async def test_meters_that_answer_over_each_other_are_found_digit_by_digit(tmp_p
         link = MeterLink(f"socket://127.0.0.1:{port}", "dlt645", baudrate=2400, parity="N", stopbits=1, timeout_s=0.02)
         found = await asyncio.to_thread(lambda: list(scan_meters(link, [])))
         link.close()
+        await hung_up.wait()
     assert sorted(str(one.unit) for one in found) == sorted(addresses)
     assert link.garbled > 0
 
