@@ -91,7 +91,7 @@ class ReaderDefaults(Strict):
             raise ValueError("`bits` is needed for Wiegand numbers, and for nothing else")
         if self.content == "wiegand-decimal" and self.bits in _WITH_PARITY:
             raise ValueError("`content = 'wiegand-decimal'` has no parity: `bits` is 24 or 32")
-        if self.content == "wiegand-raw" and self.framing != "pause":
+        if self.content == "wiegand-raw" and (self.framing != "pause" or self.check not in {"none", "xor"}):
             raise ValueError("`content = 'wiegand-raw'` may have any byte in it: it needs `framing = 'pause'`")
         if self.framing == "pause" and self.check == "none" and self.bits not in _WITH_PARITY:
             raise ValueError("`framing = 'pause'` takes any noise for a read: it needs a `check`, or bits with parity")

@@ -6,16 +6,26 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from simulators.devices import Devices
-from simulators.lines import camera, meters, modbus, osdp, radiometric
+from simulators.lines import camera, meters, modbus, osdp, radiometric, reader, thermal_array
 from simulators.lines.base import LineContext, SceneLine
 from simulators.lines.camera import CameraLine
 from simulators.lines.meters import Cjt188Line, Dlt645Line
 from simulators.lines.modbus import RtuLine, TcpLine
 from simulators.lines.osdp import OsdpLine
 from simulators.lines.radiometric import RadiometricLine
+from simulators.lines.reader import ReaderLine
+from simulators.lines.thermal_array import ThermalArrayLine
 
 Line = Annotated[
-    TcpLine | RtuLine | Dlt645Line | Cjt188Line | OsdpLine | CameraLine | RadiometricLine,
+    TcpLine
+    | RtuLine
+    | Dlt645Line
+    | Cjt188Line
+    | OsdpLine
+    | CameraLine
+    | RadiometricLine
+    | ThermalArrayLine
+    | ReaderLine,
     Field(discriminator="protocol"),
 ]
 """A line in a scene file; `protocol` says which kind."""
@@ -31,5 +41,7 @@ STARTS: Mapping[type[SceneLine], Start] = {
     OsdpLine: osdp.start,
     CameraLine: camera.start,
     RadiometricLine: radiometric.start,
+    ThermalArrayLine: thermal_array.start,
+    ReaderLine: reader.start,
 }
 """A kind of line to what starts it."""

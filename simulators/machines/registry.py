@@ -10,6 +10,8 @@ from simulators.machines.elevator import ElevatorMachine
 from simulators.machines.generic import GenericMachine
 from simulators.machines.meter import ElectricityMachine, FlowMachine
 from simulators.machines.pump import PumpMachine
+from simulators.machines.reader import ReaderMachine
+from simulators.machines.thermal import ThermalArrayMachine
 
 MACHINES: Mapping[str, Callable[[Profile, float], Machine]] = {
     "pump": lambda profile, time_scale: PumpMachine(profile, time_scale=time_scale),
@@ -23,11 +25,17 @@ MACHINES: Mapping[str, Callable[[Profile, float], Machine]] = {
 }
 """A profile's `kind` to its machine; every other kind is a GenericMachine."""
 
+BY_PROTOCOL: Mapping[str, Callable[[Profile, float], Machine]] = {
+    "thermal-array": lambda profile, time_scale: ThermalArrayMachine(profile, time_scale=time_scale),
+    "reader": lambda profile, time_scale: ReaderMachine(profile, time_scale=time_scale),
+}
+"""Where the protocol decides what there is to play, whatever the kind."""
+
 
 def make_machine(profile: Profile, *, time_scale: float = 1.0) -> Machine:
     """Make the machine that plays `profile`.
 
     `time_scale` speeds up the day and its traffic, never the mechanics: a pump takes as long to stop as a real one.
     """
-    make = MACHINES.get(profile.kind)
+    make = BY_PROTOCOL.get(profile.protocol) or MACHINES.get(profile.kind)
     return make(profile, time_scale) if make is not None else GenericMachine(profile)
