@@ -5,6 +5,7 @@ A command goes again, byte by byte, until its answer came: so the reader repeats
 counted twice. Whatever comes in plain text or with a wrong MAC meanwhile ends the session.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from drivers.osdp.outputs import new_key
 from drivers.osdp.replies import Card, Identity, Keys, LocalStatus
 
 STATUS_EVERY_S = 5.0
+_OUTPUTS_EVERY_S = 0.5
+"""How often a reader is asked for its housing; and for its outputs, while one of them is on."""
 SILENT_AFTER_S = 8.0
 """After so long without a word a reader counts as silent, as the standard has it for the panel."""
 _TRIES = 3
@@ -137,7 +140,7 @@ class Dialogue:
         self._orders: deque[Order] = deque()
         self._current: Order | None = None
         self._routine: deque[Order] = deque()
-        self._status_at = 0.0
+        self._status_at = self._outputs_at = 0.0
         self._uses_default = False
         self._panel_random = b""
         self._keys: SessionKeys | None = None
@@ -263,8 +266,11 @@ class Dialogue:
         if now >= self._status_at:
             self._status_at = now + STATUS_EVERY_S
             if self.status.capabilities.get(_OUTPUT_CONTROL, (0, 0))[1]:
-                self._routine.append(Order(code=Command.OSTAT))
+                self._outputs_at = now
             return Order(code=Command.LSTAT)
+        if now >= self._outputs_at:
+            self._outputs_at = math.inf
+            return Order(code=Command.OSTAT)
         return Order(code=Command.POLL)
 
     def _advance(self, stage: _Stage, now: float) -> None:
@@ -316,6 +322,7 @@ class Dialogue:
         self.status.security = Security.SECURE
         self.status.sessions += 1
         self._status_at = now
+        self._outputs_at = math.inf
         self._routine = deque([Order(code=Command.ID, data=b"\x00"), Order(code=Command.CAP, data=b"\x00")])
 
     def _on_secured(self, frame: Frame, now: float) -> tuple[Happening, ...]:
@@ -341,13 +348,15 @@ class Dialogue:
             order.end(Outcome.REFUSED, data[0] if data else 0)
             return ()
         order.end(Outcome.DONE)
+        if order.code is Command.OUT:
+            self._outputs_at = now  # the read-back wants to know
         try:
-            return self._take(frame.code, data)
+            return self._take(frame.code, data, now)
         except Malformed:  # it is the reader's own, so its fault is no attack
             self.status.refusals += 1
             return ()
 
-    def _take(self, code: int, data: bytes) -> tuple[Happening, ...]:
+    def _take(self, code: int, data: bytes, now: float) -> tuple[Happening, ...]:
         status = self.status
         match code:
             case Reply.RAW:
@@ -365,6 +374,7 @@ class Dialogue:
                 status.head_tamper = replies.reader_tamper(data)
             case Reply.OSTATR:
                 status.outputs = replies.outputs(data)
+                self._outputs_at = now + _OUTPUTS_EVERY_S if any(status.outputs) else math.inf
             case Reply.PDID:
                 status.identity = replies.identity(data)
             case Reply.PDCAP:
