@@ -121,6 +121,8 @@ class Camera:
         self.bus = bus
         self.profile = profile
         self.name = name
+        figures = {point.at(CameraPoint).figure for point in profile.points.values()}
+        self._tells_loss = "streaming" in figures
 
     def latest(self, *, max_age: timedelta | None = None) -> Frame | None:
         """Give the newest picture, see `CameraBus.latest`."""
@@ -138,12 +140,12 @@ class Camera:
     ) -> Mapping[str, PointResult]:
         """Read points by id, from the newest picture and the stream; the answer has every one of them.
 
-        Without pictures `streaming` and the counts can still be told, and the other points say why they are not. When
-        `streaming` is not among the points, a camera without pictures is Unreachable.
+        Without pictures `streaming` and the counts can still be told, and the other points say why they cannot. With
+        a profile that has no such point, a camera without pictures is Unreachable.
         """
         state = self.bus.state()
         places = {point: self._place(point) for point in points}
-        if not state.streaming and not any(place.figure == "streaming" for place in places.values()):
+        if not state.streaming and not self._tells_loss:
             raise Unreachable(device=self.name, why=state.problem)
         return {point: _result(point, place, state) for point, place in places.items()}
 
