@@ -135,7 +135,13 @@ def test_sentences_for_people_are_chinese_in_chinese(profile: Profile) -> None:
 def test_a_poll_takes_few_requests(profile: Profile) -> None:
     if profile.protocol == "modbus":
         assert all(len(blocks) <= 6 for blocks in poll_plan(profile).values())
-    elif profile.protocol not in {"json", "camera", "radiometric", "thermal-array"}:  # where reading asks nobody
+    elif profile.protocol not in {
+        "json",
+        "camera",
+        "radiometric",
+        "thermal-array",
+        "reader",
+    }:  # where reading asks nobody
         periods = {point.poll for point in profile.points.values()}
         for period in periods:
             assert len({point.place for point in profile.points.values() if point.poll == period}) <= 7

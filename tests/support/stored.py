@@ -7,6 +7,7 @@ from drivers.modbus import codec as modbus
 from drivers.places.camera import CameraPoint
 from drivers.places.message import JsonPoint
 from drivers.places.meters import Cjt188Point, Dlt645Point
+from drivers.places.reader import ReaderPoint
 from drivers.places.thermal import ThermalPoint
 from drivers.profile import Point
 from tests.support import stored_messages, stored_pictures
@@ -16,6 +17,8 @@ def shown(point: Point, value: Value) -> Value | None:
     """Put a value into the point's registers or bytes, and read it back."""
     if isinstance(point.table, JsonPoint):
         return stored_messages.shown(point.table, value)
+    if isinstance(point.table, ReaderPoint):
+        return point.value_type(value)  # what was read is told as it was read
     if isinstance(point.table, CameraPoint | ThermalPoint):
         return stored_pictures.shown(point.table, value)
     if point.modbus_table is not None:
