@@ -5,7 +5,7 @@ drivers already use its codec (see modbus_frames).
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -14,18 +14,23 @@ from simulators import modbus_frames as frames
 from simulators.disturbances import Kind
 from simulators.pseudo_terminal import LineUnavailable, PseudoTerminal
 from simulators.station import Stations
-from simulators.transmitter import Transmitter
+from simulators.transmitter import Reply, Transmitter
 
 _SILENCE_S = 0.05  # what is left of a request after such a pause is noise; a pty delivers a frame in far less
 _BITS = 10  # of a character on the wire: start, eight, stop
 _UNIT_AND_CRC = 3
 _RETRY_S = 0.5
+_Hear = Callable[[Stations, bytearray], Iterator[Reply | None]]
+"""Takes whole requests out of what came, and gives what is to be answered to each."""
 
 
 @asynccontextmanager
-async def serve_tcp(stations: Stations, *, host: str, port: int) -> AsyncIterator[int]:
-    """Serve on a TCP port; gives the port that is really used (for `port=0`). LineUnavailable when it is taken."""
-    server = _TcpServer(stations, host, port)
+async def serve_tcp(stations: Stations, *, host: str, port: int, serial_frames: bool = False) -> AsyncIterator[int]:
+    """Serve on a TCP port; gives the port that is really used (for `port=0`). LineUnavailable when it is taken.
+
+    With `serial_frames` it carries the frames of a serial line, as cheap gateways do.
+    """
+    server = _TcpServer(stations, host, port, hear=_serial_frames if serial_frames else _tcp_frames)
     try:
         await server.listen()
     except OSError as error:
@@ -57,11 +62,25 @@ async def serve_rtu(stations: Stations, *, link: Path, baudrate: int | None = No
         line.close()
 
 
+def _tcp_frames(stations: Stations, buffer: bytearray) -> Iterator[Reply | None]:
+    while (frame := frames.take_tcp(buffer)) is not None:
+        yield stations.reply_tcp(frame)
+
+
+def _serial_frames(stations: Stations, buffer: bytearray) -> Iterator[Reply | None]:
+    try:
+        while (frame := frames.take_rtu(buffer)) is not None:
+            yield stations.reply_rtu(frame)
+    except ValueError:
+        buffer.clear()  # noise on the line is no fault of the connection
+
+
 class _TcpServer:
     """A listening port and its connections; gone and back again as the line's disturbances say."""
 
-    def __init__(self, stations: Stations, host: str, port: int) -> None:
+    def __init__(self, stations: Stations, host: str, port: int, *, hear: _Hear) -> None:
         self.port = port
+        self._hear = hear
         self._stations = stations
         self._host = host
         self._server: asyncio.Server | None = None
@@ -71,7 +90,7 @@ class _TcpServer:
 
     async def listen(self) -> None:
         def connection() -> _TcpConnection:
-            return _TcpConnection(self._stations, self._connections)
+            return _TcpConnection(self._stations, self._connections, self._hear)
 
         self._server = await asyncio.get_running_loop().create_server(connection, self._host, self.port)
         self.port = int(self._server.sockets[0].getsockname()[1])
@@ -121,7 +140,8 @@ class _TcpServer:
 
 
 class _TcpConnection(asyncio.Protocol):
-    def __init__(self, stations: Stations, connections: "set[_TcpConnection]") -> None:
+    def __init__(self, stations: Stations, connections: "set[_TcpConnection]", hear: _Hear) -> None:
+        self._hear = hear
         self.forgotten = False
         self._stations = stations
         self._connections = connections
@@ -144,8 +164,7 @@ class _TcpConnection(asyncio.Protocol):
             return
         self._buffer += data
         try:
-            while (frame := frames.take_tcp(self._buffer)) is not None:
-                reply = self._stations.reply_tcp(frame)
+            for reply in self._hear(self._stations, self._buffer):
                 if reply is not None:
                     self._transmitter.send(reply)
         except ValueError as error:

@@ -44,6 +44,29 @@ class TcpLine(_ModbusLine):
         return "port", (self.host, self.port or self.name)
 
 
+class RtuOverTcpLine(_ModbusLine):
+    """Devices behind a gateway whose TCP port carries the frames of a serial line."""
+
+    bus: ClassVar[str] = "modbus-rtu-over-tcp"
+
+    protocol: Literal["rtu-over-tcp"]
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(ge=0, le=65535)
+
+    def _endpoint_of(self, number: int) -> dict[str, object]:
+        return {"port": self.port and self.port + number - 1}
+
+    @property
+    def transport(self) -> Transport:
+        """TCP."""
+        return Transport.TCP
+
+    @property
+    def endpoint(self) -> tuple[str, object]:
+        """Its port; port 0 clashes with no other."""
+        return "port", (self.host, self.port or self.name)
+
+
 class RtuLine(_ModbusLine):
     """Devices on one serial line: a pseudo-terminal that `<data>/<link>` points to.
 
@@ -70,7 +93,7 @@ class RtuLine(_ModbusLine):
         return "link", self.link
 
 
-async def start(line: TcpLine | RtuLine, context: LineContext) -> tuple[Devices[Station], str]:
+async def start(line: TcpLine | RtuOverTcpLine | RtuLine, context: LineContext) -> tuple[Devices[Station], str]:
     """Serve a line; gives its devices, and where it is. LineUnavailable."""
     from simulators.modbus_server import serve_rtu, serve_tcp
     from simulators.station import Stations
@@ -92,5 +115,7 @@ async def start(line: TcpLine | RtuLine, context: LineContext) -> tuple[Devices[
     if isinstance(line, RtuLine):
         served = serve_rtu(stations, link=context.data / line.link, baudrate=line.baudrate)
         return stations, str(await context.stack.enter_async_context(served))
-    port = await context.stack.enter_async_context(serve_tcp(stations, host=line.host, port=line.port))
+    serial_frames = isinstance(line, RtuOverTcpLine)
+    served_tcp = serve_tcp(stations, host=line.host, port=line.port, serial_frames=serial_frames)
+    port = await context.stack.enter_async_context(served_tcp)
     return stations, f"{line.host}:{port}"

@@ -12,7 +12,7 @@ from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from drivers.address import DeviceAddress
 from drivers.catalog import catalog_profile
 from drivers.modbus.blocks import poll_plan
-from drivers.modbus.config import ModbusRtuSettings, ModbusTcpSettings
+from drivers.modbus.config import ModbusRtuOverTcpSettings, ModbusRtuSettings, ModbusSettings, ModbusTcpSettings
 from drivers.profile import Table
 from drivers.registry import open_bus, open_device
 from simulators.modbus_server import serve_rtu, serve_tcp
@@ -176,24 +176,32 @@ async def test_the_product_s_own_driver_gets_what_the_witness_says(
     pumps: Stations, lifts: Stations, tmp_path: Path
 ) -> None:
     link = tmp_path / "line"
-    async with serve_tcp(pumps, host="127.0.0.1", port=0) as port, serve_rtu(lifts, link=link):
-        settings: tuple[ModbusTcpSettings | ModbusRtuSettings, ...] = (
-            ModbusTcpSettings(protocol="modbus-tcp", host="127.0.0.1", port=port),
-            ModbusRtuSettings(protocol="modbus-rtu", port=str(link), baudrate=115200),
+    served = serve_tcp(pumps, host="127.0.0.1", port=0)
+    gateway = serve_tcp(pumps, host="127.0.0.1", port=0, serial_frames=True)
+    async with served as port, gateway as gateway_port, serve_rtu(lifts, link=link):
+        settings: tuple[tuple[ModbusSettings, str, str], ...] = (
+            (ModbusTcpSettings(protocol="modbus-tcp", host="127.0.0.1", port=port), "pump-1", PUMP),
+            (ModbusRtuSettings(protocol="modbus-rtu", port=str(link), baudrate=115200), "lift-1", ELEVATOR),
+            (
+                ModbusRtuOverTcpSettings(protocol="modbus-rtu-over-tcp", host="127.0.0.1", port=gateway_port),
+                "pump-1",
+                PUMP,
+            ),
         )
-        for setting, name, profile_name in zip(settings, ("pump-1", "lift-1"), (PUMP, ELEVATOR), strict=True):
+        for setting, name, profile_name in settings:
             profile = catalog_profile(profile_name)
             bus = open_bus(setting, name="bus")
             await bus.connect()
             device = open_device(bus, DeviceAddress(unit=1), profile, name=name)
             blocks = [block for blocks in poll_plan(profile).values() for block in blocks]
+            before = len(list(read_answers(witness_files(tmp_path, name)[0])))
             got = []
             async with ticking(pumps), ticking(lifts):
                 for _ in range(5):
                     for block in blocks:
                         got += [(point, result.value) for point, result in (await device.read(block.points)).items()]
             await bus.close()
-            answers = read_answers(witness_files(tmp_path, name)[0])
+            answers = list(read_answers(witness_files(tmp_path, name)[0]))[before:]
             assert [(point.point, point.value) for point in decode_answers(profile, answers, blocks=blocks)] == got
             assert {point for point, _ in got} == set(profile.points)
 
