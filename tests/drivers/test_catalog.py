@@ -12,6 +12,7 @@ from drivers.profile import Label, Priority, Profile, parse_profile
 from runtime.config import ConfigError, Strict
 from tests.support.stored import shown
 
+ASK_NOBODY = {"json", "camera", "radiometric", "thermal-array", "reader"}  # these say by themselves what they know
 SECTIONS = ("## Wiring", "## Parameters", "## Points", "## Commands", "## Alarms", "## Provenance")
 
 
@@ -135,13 +136,7 @@ def test_sentences_for_people_are_chinese_in_chinese(profile: Profile) -> None:
 def test_a_poll_takes_few_requests(profile: Profile) -> None:
     if profile.protocol == "modbus":
         assert all(len(blocks) <= 6 for blocks in poll_plan(profile).values())
-    elif profile.protocol not in {
-        "json",
-        "camera",
-        "radiometric",
-        "thermal-array",
-        "reader",
-    }:  # where reading asks nobody
+    elif profile.protocol not in ASK_NOBODY:
         periods = {point.poll for point in profile.points.values()}
         for period in periods:
             assert len({point.place for point in profile.points.values() if point.poll == period}) <= 7
