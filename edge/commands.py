@@ -89,8 +89,8 @@ def read_request(command: Command) -> Request:
     except ValueError as error:
         raise MalformedCommand(f"`{contract.COMMAND_ID}` is {command_id!r}, which is no UUID") from error
     value = wanted[0].value
-    if isinstance(value, bytes):
-        raise MalformedCommand("a command's value is a boolean, a number or a text, not bytes")
+    if value is not None and not isinstance(value, bool | int | float | str):
+        raise MalformedCommand(f"a command's value is a boolean, a number or a text, not {type(value).__name__}")
     timeout_ms = said.get(contract.COMMAND_TIMEOUT_MS)
     if not isinstance(timeout_ms, int) or timeout_ms <= 0:
         raise MalformedCommand(f"`{contract.COMMAND_TIMEOUT_MS}` is {timeout_ms!r}, not a number above 0")

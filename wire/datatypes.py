@@ -5,9 +5,13 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, Literal
 
+from wire import arrays
+from wire.arrays import Array
 from wire.errors import WrongType
 
 Value = bool | int | float | str | bytes
+"""One value of a basic type, a UUID, bytes or a file."""
+
 ValueField = Literal[
     "int_value", "long_value", "float_value", "double_value", "boolean_value", "string_value", "bytes_value",
     "dataset_value", "template_value", "extension_value",
@@ -53,6 +57,9 @@ class DataType(IntEnum):
     STRING_ARRAY = 33
     DATETIME_ARRAY = 34
 
+
+BASIC: frozenset[DataType] = frozenset(kind for kind in DataType if DataType.INT8 <= kind <= DataType.TEXT)
+"""What a property, a column of a DataSet and a parameter of a Template may be (beside property sets)."""
 
 BY_NUMBER: dict[int, DataType] = {int(kind): kind for kind in DataType}
 
@@ -151,8 +158,24 @@ def _write_bytes(value: Any) -> bytes:  # noqa: ANN401 the caller's value is wha
     raise WrongType(f"{value!r} is not bytes")
 
 
-Reader = Callable[[Any], Value]
+Reader = Callable[[Any], Any]
 Writer = Callable[[Any], Value]
+
+_ARRAYS: dict[DataType, arrays.Codec] = {
+    DataType.INT8_ARRAY: arrays.numbers("b"),
+    DataType.INT16_ARRAY: arrays.numbers("h"),
+    DataType.INT32_ARRAY: arrays.numbers("i"),
+    DataType.INT64_ARRAY: arrays.numbers("q"),
+    DataType.UINT8_ARRAY: arrays.numbers("B"),
+    DataType.UINT16_ARRAY: arrays.numbers("H"),
+    DataType.UINT32_ARRAY: arrays.numbers("I"),
+    DataType.UINT64_ARRAY: arrays.numbers("Q"),
+    DataType.FLOAT_ARRAY: arrays.numbers("f"),
+    DataType.DOUBLE_ARRAY: arrays.numbers("d"),
+    DataType.BOOLEAN_ARRAY: arrays.BOOLEANS,
+    DataType.STRING_ARRAY: arrays.STRINGS,
+    DataType.DATETIME_ARRAY: arrays.numbers("Q"),
+}
 
 WRITERS: dict[DataType, tuple[ValueField, Writer]] = {
     DataType.INT8: ("int_value", _signed(8)),
@@ -172,6 +195,7 @@ WRITERS: dict[DataType, tuple[ValueField, Writer]] = {
     DataType.UUID: ("string_value", _write_text),
     DataType.BYTES: ("bytes_value", _write_bytes),
     DataType.FILE: ("bytes_value", _write_bytes),
+    **{kind: ("bytes_value", codec.write) for kind, codec in _ARRAYS.items()},
 }
 
 _READERS: dict[DataType, Reader | None] = {
@@ -184,6 +208,7 @@ _READERS: dict[DataType, Reader | None] = {
     DataType.STRING: _read_text,
     DataType.TEXT: _read_text,
     DataType.UUID: _read_text,
+    **{kind: codec.read for kind, codec in _ARRAYS.items()},
 }
 
 # Which field may hold a type, and what turns its content into the value: None where protobuf's own value is it already.
@@ -193,21 +218,21 @@ READERS: dict[DataType, dict[str, Reader | None]] = {
 READERS[DataType.UINT32]["long_value"] = _read_unsigned(32)  # what implementations without unsigned numbers send
 
 
-def read_value(datatype: DataType, field: str, raw: Any) -> Value:  # noqa: ANN401 whatever the field held
+def read_value(datatype: DataType, field: str, raw: Any) -> Value | Array:  # noqa: ANN401 whatever the field held
     """Convert a protobuf field's content to the value of a data type; raises WrongType."""
     fields = READERS.get(datatype)
     if fields is None:
-        raise WrongType(f"values of type {datatype.name} are not supported")
+        raise WrongType(f"values of type {datatype.name} have no place here")
     if field not in fields:
         raise WrongType(f"a value of type {datatype.name} came in {field}")
     reader = fields[field]
-    value: Value = raw if reader is None else reader(raw)
+    value: Value | Array = raw if reader is None else reader(raw)
     return value
 
 
-def write_value(datatype: DataType, value: Value) -> tuple[ValueField, Value]:
+def write_value(datatype: DataType, value: object) -> tuple[ValueField, Value]:
     """Return the protobuf field and its content for a value; raises WrongType."""
     form = WRITERS.get(datatype)
     if form is None:
-        raise WrongType(f"values of type {datatype.name} are not supported")
+        raise WrongType(f"values of type {datatype.name} have no place here")
     return form[0], form[1](value)

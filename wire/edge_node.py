@@ -7,16 +7,20 @@ when it raises.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from wire.births import Declared, read_declared
+from wire.births import Declared, declared, read_declared
 from wire.datatypes import DataType
 from wire.errors import BadCommand, MalformedTopic, SequenceError, WireError, WrongType
-from wire.payload import Message, Metric, MetricMessage, parse_message, write_metric
+from wire.metrics import MetricMessage, write_metric
+from wire.payload import Message, parse_message
 from wire.sparkplug_b_pb2 import Payload as PayloadMessage
+from wire.templates import NO_DEFINITIONS, Definitions, check_definition, check_instance, definitions_of
 from wire.topic import COMMAND_TYPES, MessageType, Topic, check_name, parse
+from wire.values import Metric, MetricValue, Template
 
 BD_SEQ = "bdSeq"
 REBIRTH = "Node Control/Rebirth"
 SEQ_MODULUS = 256
+_TEMPLATE = DataType.TEMPLATE
 _WITHOUT_ALIAS = frozenset({BD_SEQ, REBIRTH})
 
 
@@ -48,6 +52,7 @@ class EdgeNode:
         self._aliases: dict[tuple[str | None, str], int] = {}
         self._births: dict[str | None, dict[str, Declared]] = {}  # None is the node itself
         self._by_alias: dict[int, Declared] = {}
+        self._definitions: Definitions = NO_DEFINITIONS
         self._seq = 0
         self._bd_seq = _checked_bd_seq(bd_seq)
 
@@ -93,26 +98,30 @@ class EdgeNode:
     def birth(self, metrics: Iterable[Metric], at_ms: int) -> Message:
         """Return the NBIRTH, also as the beginning of a rebirth: every device must be born again after it.
 
-        bdSeq and `Node Control/Rebirth` are added here. Every metric needs a name and a data type.
+        bdSeq and `Node Control/Rebirth` are added here. Every metric needs a name and a data type. The definitions of
+        all Templates, those of devices too, are among the metrics.
         """
         own = (
             Metric(name=BD_SEQ, datatype=DataType.INT64, value=self._bd_seq),
             Metric(name=REBIRTH, datatype=DataType.BOOLEAN, value=False),
         )
-        message, declared = self._born(None, (*own, *metrics), at_ms, seq=0)
+        everything = (*own, *metrics)
+        definitions = definitions_of(everything)
+        message, born = self._born(None, everything, at_ms, seq=0, definitions=definitions)
         self._births.clear()
         self._by_alias.clear()
+        self._definitions = definitions
         self._seq = 1
-        self._declare(None, declared)
+        self._declare(None, born)
         return self._message(MessageType.NBIRTH, None, message)
 
     def device_birth(self, device: str, metrics: Iterable[Metric], at_ms: int) -> Message:
         """Return the DBIRTH; also of a device that is already born, whose metrics it replaces."""
         self._require_birth(f"the birth of device {device}")
         check_name(device)
-        message, declared = self._born(device, tuple(metrics), at_ms, seq=self._seq)
+        message, born = self._born(device, tuple(metrics), at_ms, seq=self._seq, definitions=self._definitions)
         self._forget(device)
-        self._declare(device, declared)
+        self._declare(device, born)
         self._consume_seq()
         return self._message(MessageType.DBIRTH, device, message)
 
@@ -147,7 +156,9 @@ class EdgeNode:
         if names is None:
             raise BadCommand(f"{'the node' if to.device is None else f'device {to.device}'} is not born")
         timestamp = message.timestamp if message.HasField("timestamp") else None
-        metrics, refused = read_declared(message.metrics, self._by_alias, names, to.device, timestamp or 0)
+        metrics, refused = read_declared(
+            message.metrics, self._by_alias, names, to.device, timestamp or 0, definitions=self._definitions
+        )
         if refused:
             raise BadCommand("; ".join(f"metric {one.metric or 'without a name'}: {one.reason}" for one in refused))
         return Command(device=to.device, timestamp_ms=timestamp, metrics=metrics)
@@ -160,29 +171,29 @@ class EdgeNode:
         self._seq = (self._seq + 1) % SEQ_MODULUS
 
     def _forget(self, device: str) -> None:
-        for declared in self._births.pop(device, {}).values():
-            if declared.alias is not None:
-                del self._by_alias[declared.alias]
+        for one in self._births.pop(device, {}).values():
+            if one.alias is not None:
+                del self._by_alias[one.alias]
 
-    def _declare(self, device: str | None, declared: dict[str, Declared]) -> None:
-        self._births[device] = declared
-        for one in declared.values():
+    def _declare(self, device: str | None, born: dict[str, Declared]) -> None:
+        self._births[device] = born
+        for one in born.values():
             if one.alias is not None:
                 self._by_alias[one.alias] = one
                 self._aliases[device, one.name] = one.alias
 
     def _born(
-        self, device: str | None, metrics: Sequence[Metric], at_ms: int, seq: int
+        self, device: str | None, metrics: Sequence[Metric], at_ms: int, seq: int, definitions: Definitions
     ) -> tuple[PayloadMessage, dict[str, Declared]]:
         """Build a birth without changing anything; a new alias is the next one never used by this node."""
         message = PayloadMessage(timestamp=at_ms, seq=seq)
-        declared: dict[str, Declared] = {}
+        born: dict[str, Declared] = {}
         fresh = len(self._aliases) + 1
         for metric in metrics:
             name, datatype = metric.name, metric.datatype
             if not name or datatype is None:
                 raise SequenceError(f"a metric of a birth needs a name and a data type: {name!r}, {datatype!r}")
-            if name in declared:
+            if name in born:
                 raise SequenceError(f"the birth names the metric {name} twice")
             target = message.metrics.add(name=name, datatype=datatype)
             alias: int | None = None
@@ -191,9 +202,11 @@ class EdgeNode:
                 if alias is None:
                     alias, fresh = fresh, fresh + 1
                 target.alias = alias
+            if datatype is _TEMPLATE:
+                _check_template(name, metric.value, definitions, device=device, whole=True)
             self._write(target, metric, name, datatype, at_ms)
-            declared[name] = Declared(name=name, device=device, alias=alias, datatype=datatype)
-        return message, declared
+            born[name] = declared(name, device, alias, datatype)
+        return message, born
 
     def _data(self, kind: MessageType, device: str | None, metrics: Iterable[Metric], at_ms: int) -> Message:
         self._require_birth("data" if device is None else f"data of device {device}")
@@ -203,13 +216,15 @@ class EdgeNode:
         message = PayloadMessage(timestamp=at_ms, seq=self._seq)
         add = message.metrics.add
         for metric in metrics:
-            declared = names.get(metric.name or "")
-            if declared is None:
+            one = names.get(metric.name or "")
+            if one is None:
                 raise SequenceError(f"the metric {metric.name} is not in the birth of {device or 'the node'}")
-            if metric.datatype is not None and metric.datatype is not declared.datatype:
-                raise WrongType(f"{declared.name} was born as {declared.datatype.name}, not {metric.datatype.name}")
-            target = add(name=declared.name) if declared.alias is None else add(alias=declared.alias)
-            self._write(target, metric, declared.name, declared.datatype, at_ms)
+            if metric.datatype is not None and metric.datatype is not one.datatype:
+                raise WrongType(f"{one.name} was born as {one.datatype.name}, not {metric.datatype.name}")
+            if one.datatype is _TEMPLATE:
+                _check_template(one.name, metric.value, self._definitions, device=device, whole=False)
+            target = add(name=one.name) if one.alias is None else add(alias=one.alias)
+            self._write(target, metric, one.name, one.datatype, at_ms)
         self._consume_seq()
         return self._message(kind, device, message)
 
@@ -223,6 +238,22 @@ class EdgeNode:
     def _message(self, kind: MessageType, device: str | None, message: PayloadMessage, qos: int = 0) -> Message:
         topic = Topic(group=self._group, type=kind, node=self._node, device=device)
         return Message(topic=str(topic), payload=message.SerializeToString(), qos=qos, retain=False)
+
+
+def _check_template(
+    name: str, value: MetricValue | None, definitions: Definitions, *, device: str | None, whole: bool
+) -> None:
+    if not isinstance(value, Template):
+        return  # null, or refused when it is written
+    try:
+        if not value.is_definition:
+            check_instance(value, definitions, whole=whole)
+        elif device is None and whole:
+            check_definition(value)
+        else:
+            raise SequenceError(f"metric {name}: a Template is defined in the birth of the node only")
+    except WrongType as error:
+        raise WrongType(f"metric {name}: {error}") from error
 
 
 def _checked_bd_seq(bd_seq: int) -> int:

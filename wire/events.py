@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from wire.payload import Metric
 from wire.topic import NodeKey
+from wire.values import Metric
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -24,10 +24,12 @@ from wire.events import (
     RebirthNeeded,
     Unborn,
 )
-from wire.payload import Message, Metric, parse_message, write_metric
+from wire.metrics import write_metric
+from wire.payload import Message, parse_message
 from wire.sparkplug_b_pb2 import Payload as PayloadMessage
 from wire.state import read_state, state_message
 from wire.topic import COMMAND_TYPES, MessageType, NodeKey, Topic, parse, state_host
+from wire.values import Metric
 
 __all__ = [
     "DeviceBorn", "DeviceData", "DeviceDied", "Host", "HostEvent", "HostState", "Ignored", "NodeBorn", "NodeData",
@@ -282,7 +284,10 @@ class Host:
             late = Unborn(topic=arrival.raw_topic, payload=arrival.payload, node=node.key, device=device)
             return (late, RebirthNeeded(node=node.key, reason=f"data of device {device} came without its birth"))
         timestamp_ms = arrival.timestamp_ms
-        metrics, refused = read_declared(arrival.message.metrics, node.births.by_alias, names, device, timestamp_ms)
+        births = node.births
+        metrics, refused = read_declared(
+            arrival.message.metrics, births.by_alias, names, device, timestamp_ms, definitions=births.definitions
+        )
         event: HostEvent
         if device is None:
             event = NodeData(node=node.key, timestamp_ms=timestamp_ms, metrics=metrics)

@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from drivers.profile import Label, Profile
@@ -17,7 +17,7 @@ from wire.contract import (
     PROFILE_HASH,
     is_control,
 )
-from wire.payload import Metric, Quality
+from wire.payload import Metric, Quality, Template
 
 MAX_POINT_NAME = 64
 
@@ -94,6 +94,11 @@ class Readings:
 def readings(metrics: Iterable[Metric], profile: Profile | None, received_ms: int) -> Readings:
     """Translate metrics into readings; a value outside its profile's range keeps its value and becomes BAD."""
     found = Readings()
+    _read_into(found, metrics, profile, received_ms)
+    return found
+
+
+def _read_into(found: Readings, metrics: Iterable[Metric], profile: Profile | None, received_ms: int) -> None:
     points = profile.points if profile is not None else {}
     for metric in metrics:
         name = metric.name or ""
@@ -101,9 +106,14 @@ def readings(metrics: Iterable[Metric], profile: Profile | None, received_ms: in
         if is_control(name):
             continue
         value = metric.value
-        if isinstance(value, bytes) or len(name) > MAX_POINT_NAME:
-            reason = "bytes are no reading" if isinstance(value, bytes) else f"the name is over {MAX_POINT_NAME} long"
-            found.rejected.append(Rejected(metric=name, reason=reason))
+        if value is not None and not isinstance(value, bool | int | float | str):
+            if isinstance(value, Template) and not value.is_definition:
+                _read_into(found, _members(metric, value), profile, received_ms)
+            else:
+                found.rejected.append(Rejected(metric=name, reason=f"{type(value).__name__} is no reading"))
+            continue
+        if len(name) > MAX_POINT_NAME:
+            found.rejected.append(Rejected(metric=name, reason=f"the name is over {MAX_POINT_NAME} long"))
             continue
         point = points.get(name)
         if point is not None and value is not None and isinstance(value, str) != (point.value_type is str):
@@ -125,7 +135,17 @@ def readings(metrics: Iterable[Metric], profile: Profile | None, received_ms: in
             found.out_of_range += 1
         at_ms = metric.timestamp_ms or received_ms
         found.measured.append(Measured(point=name, value=stored, quality=int(quality), at_ms=at_ms))
-    return found
+
+
+def _members(metric: Metric, instance: Template) -> Iterator[Metric]:
+    """Give each member of a Template as a point of its own, which is what people can look at."""
+    for member in instance.metrics:
+        yield replace(
+            member,
+            name=f"{metric.name}/{member.name}",
+            timestamp_ms=member.timestamp_ms or metric.timestamp_ms,
+            is_historical=metric.is_historical or member.is_historical,
+        )
 
 
 def texts(metrics: Iterable[Metric]) -> dict[str, str]:

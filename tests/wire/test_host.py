@@ -328,14 +328,14 @@ def test_a_device_birth_that_cannot_be_read_leaves_the_neighbours(message: Messa
 def test_a_metric_that_a_birth_declares_unreadably_stays_quarantined_without_more_rebirths() -> None:
     site = Site()
     site.give(site.node.birth([], AT))
-    dataset = bytes.fromhex("0a 05 74 61 62 6c 65 10 0a 20 10 8a 01 00")  # "table", alias 10, DataSet, empty
+    dataset = bytes.fromhex("0a 05 74 61 62 6c 65 10 0a 20 14 8a 01 00")  # "table", alias 10, PropertySet: no metric
     level = bytes.fromhex("0a 05 6c 65 76 65 6c 10 0b 20 09 50 01")  # "level", alias 11, Float, but in int_value
     birth = b"".join(b"\x12" + bytes((len(one),)) + one for one in (dataset, level)) + b"\x18\x01"
     born, table, first = site.give(Message(topic=DBIRTH, payload=birth, qos=0, retain=False))
     assert isinstance(born, DeviceBorn)
     assert isinstance(table, Quarantined)
     assert isinstance(first, Quarantined)
-    assert (table.metric, table.reason) == ("table", "values of type DATASET are not supported")
+    assert (table.metric, table.reason) == ("table", "a metric cannot be of type PROPERTY_SET")
     assert (first.metric, first.reason) == ("level", "a value of type FLOAT came in int_value")
     data = bytes.fromhex("12 05 10 0a 8a 01 00 12 07 10 0b 65 00 00 48 41 18 02")
     read, refused = site.give(Message(topic=DDATA, payload=data, qos=0, retain=False))

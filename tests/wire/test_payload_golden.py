@@ -129,9 +129,10 @@ def test_reads_every_field_form_of_a_value(datatype: DataType, field: str, value
         (DataType.FLOAT, "50 01", "FLOAT came in int_value"),
         (DataType.INT32, "58 01", "INT32 came in long_value"),
         (DataType.STRING, "7a 01 ff", "not UTF-8"),
-        (DataType.DATASET, "8a 01 00", "DATASET are not supported"),
-        (DataType.TEMPLATE, "92 01 00", "TEMPLATE are not supported"),
-        (DataType.INT8_ARRAY, "82 01 00", "INT8_ARRAY are not supported"),
+        (DataType.DATASET, "8a 01 02 12 00", "1 columns has 0 types"),
+        (DataType.TEMPLATE, "92 01 00", "is_definition False and the reference None"),
+        (DataType.INT16_ARRAY, "82 01 01 00", "1 bytes are no whole number of elements of 2"),
+        (DataType.PROPERTY_SET, "8a 01 00", "a metric cannot be of type PROPERTY_SET"),
         (DataType.INT32, "", "neither a value nor is_null"),
     ],
 )
@@ -166,10 +167,18 @@ def test_properties_of_unequal_length_are_malformed() -> None:
         decode(bytes.fromhex("12 07 4a 03 0a 01 51 50 01"))
 
 
-def test_nested_property_sets_are_skipped() -> None:
-    # properties: keys ["p"], values [{type 20, propertyset_value {}}]
-    found = decode(bytes.fromhex("12 0f 20 03 4a 09 0a 01 70 12 04 08 14 4a 00 50 01")).metrics[0]
-    assert (found.value, dict(found.properties)) == (1, {})
+def test_nested_property_sets_are_read() -> None:
+    # properties: keys ["p"], values [{type 20, propertyset_value {keys ["q"], values [{type 11, boolean_value 1}]}}]
+    inner = "0a 01 71 12 04 08 0b 38 01"
+    found = decode(bytes.fromhex(f"12 18 20 03 4a 12 0a 01 70 12 0d 08 14 4a 09 {inner} 50 01")).metrics[0]
+    nested = Property(datatype=DataType.PROPERTY_SET, value={"q": Property(datatype=DataType.BOOLEAN, value=True)})
+    assert (found.value, dict(found.properties)) == (1, {"p": nested})
+
+
+def test_a_property_without_a_type_has_that_of_its_field() -> None:
+    # only births must say the type: keys ["Quality"], values [{int_value 500}]
+    found = decode(bytes.fromhex("12 14 20 03 4a 0e 0a 07 51 75 61 6c 69 74 79 12 03 18 f4 03 50 01")).metrics[0]
+    assert found.quality is Quality.STALE
 
 
 @pytest.mark.parametrize(
