@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from drivers.profile import Profile
+from simulators.machines.announcer import Announcer
 from simulators.machines.api import Machine
 from simulators.machines.camera import CameraMachine, ThermalCameraMachine
 from simulators.machines.card_reader import CardReaderMachine
@@ -38,4 +39,5 @@ def make_machine(profile: Profile, *, time_scale: float = 1.0) -> Machine:
     `time_scale` speeds up the day and its traffic, never the mechanics: a pump takes as long to stop as a real one.
     """
     make = BY_PROTOCOL.get(profile.protocol) or MACHINES.get(profile.kind)
-    return make(profile, time_scale) if make is not None else GenericMachine(profile)
+    machine = make(profile, time_scale) if make is not None else GenericMachine(profile)
+    return Announcer(profile, machine) if profile.protocol == "json" else machine
