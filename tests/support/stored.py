@@ -7,6 +7,7 @@ from drivers.modbus import codec as modbus
 from drivers.places.camera import CameraPoint
 from drivers.places.message import JsonPoint
 from drivers.places.meters import Cjt188Point, Dlt645Point
+from drivers.places.osdp import OsdpPoint
 from drivers.places.reader import ReaderPoint
 from drivers.places.thermal import ThermalPoint
 from drivers.profile import Point
@@ -17,7 +18,7 @@ def shown(point: Point, value: Value) -> Value | None:
     """Put a value into the point's registers or bytes, and read it back."""
     if isinstance(point.table, JsonPoint):
         return stored_messages.shown(point.table, value)
-    if isinstance(point.table, ReaderPoint):
+    if isinstance(point.table, ReaderPoint | OsdpPoint):
         return point.value_type(value)  # what was read is told as it was read
     if isinstance(point.table, CameraPoint | ThermalPoint):
         return stored_pictures.shown(point.table, value)
