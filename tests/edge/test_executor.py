@@ -43,6 +43,7 @@ class FakeDevice:
     failure: DriverError | None = None
     shows: Value | DriverError | None = None
     values: dict[str, Value] = field(default_factory=dict)
+    write_takes_s: float = 0.01
     at_once: int = 0
     most_at_once: int = 0
 
@@ -58,7 +59,7 @@ class FakeDevice:
     async def write(self, point: str, value: Value) -> None:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(self.write_takes_s)
         self.at_once -= 1
         if self.failure is not None:
             raise self.failure
@@ -73,6 +74,7 @@ class Bench:
     journal: Journal
     reported: list[CommandResult]
     observed: list[PointResult]
+    targets: dict[str, CommandTarget]
 
     def accept(self, number: int = 1, *, timeout_ms: int = 2000, **more: Any) -> None:
         request = Request(
@@ -120,7 +122,15 @@ async def bench(folder: Path, *, monotonic: Callable[[], float] | None = None) -
             clock=lambda: 0,
             monotonic=clock,
         )
-        yield Bench(executor=executor, device=device, bus=bus, journal=journal, reported=reported, observed=observed)
+        yield Bench(
+            executor=executor,
+            device=device,
+            bus=bus,
+            journal=journal,
+            reported=reported,
+            observed=observed,
+            targets=targets,
+        )
 
 
 @pytest.mark.parametrize(
@@ -231,3 +241,50 @@ async def test_commands_left_open_by_an_earlier_process_are_unknown(tmp_path: Pa
         assert (await on.result()) == CommandResult(
             command_id="9", outcome=Outcome.UNKNOWN, detail=on.reported[0].detail
         )
+
+
+@pytest.mark.parametrize(
+    ("stage", "outcome"),
+    [("waiting", Outcome.REFUSED), ("writing", Outcome.UNKNOWN), ("proving", Outcome.TIMED_OUT)],
+)
+async def test_a_command_that_is_withdrawn_says_what_is_true_of_it(
+    tmp_path: Path, stage: str, outcome: Outcome
+) -> None:
+    async with bench(tmp_path) as on:
+        on.bus.connected = stage != "waiting"
+        on.device.shows = 1.0  # never what is expected
+        if stage == "writing":
+            on.device.write_takes_s = 60.0
+        on.accept(timeout_ms=20_000)
+        async with asyncio.timeout(10):
+            while on.device.at_once == 0 if stage == "writing" else not on.observed and stage == "proving":  # noqa: ASYNC110 - a fake has no event
+                await asyncio.sleep(0.01)
+        await on.executor.withdraw({"pump-1"})
+        assert [one.outcome for one in on.reported] == [outcome], "told before withdraw() returns"
+        noted = await on.journal.command("1")
+    assert "configuration changed" in on.reported[0].detail
+    assert noted is None or noted.birth == "b1"
+
+
+async def test_a_command_that_was_accepted_just_before_is_withdrawn_too(tmp_path: Path) -> None:
+    async with bench(tmp_path) as on:
+        on.accept()
+        await on.executor.withdraw({"pump-1"})
+        assert [one.outcome for one in on.reported] == [Outcome.REFUSED]
+        assert on.device.values == {}
+
+
+async def test_commands_to_other_devices_are_not_withdrawn(tmp_path: Path) -> None:
+    async with bench(tmp_path) as on:
+        on.accept()
+        await on.executor.withdraw({"pump-2"})
+        assert (await on.result()).outcome is Outcome.DONE
+
+
+async def test_a_device_that_is_being_changed_takes_no_command(tmp_path: Path) -> None:
+    async with bench(tmp_path) as on:
+        on.targets.clear()
+        on.accept()
+        result = await on.result()
+    assert result.outcome is Outcome.REFUSED
+    assert "is just being changed" in result.detail

@@ -21,16 +21,21 @@ from edge.session import (
 )
 
 DEVICES = ("a", "b")
+ALL_DEVICES = ("a", "b", "c")
 A1, B1 = BirthDevice("a", "a1"), BirthDevice("b", "b1")
 
 
-def record(offset: int, device: str = "a") -> Record:
-    return Record(offset=offset, device=device, at_ms=0, readings=(), result=None)
+def record(offset: int, device: str = "a", birth: str = "") -> Record:
+    return Record(offset=offset, device=device, at_ms=0, readings=(), result=None, birth=birth)
+
+
+def births(revision: int, *devices: str) -> dict[str, str]:
+    return {name: f"{name}{revision}" for name in devices}
 
 
 def new_session(*, acknowledged: int = 0, last: int = 0, **held: int) -> Session:
     return Session(
-        acknowledged=acknowledged, last=last, held=held, births={name: f"{name}1" for name in DEVICES}, revision="r1"
+        acknowledged=acknowledged, last=last, held=held, births=births(1, *DEVICES), revision="r1", known=("x0",)
     )
 
 
@@ -128,6 +133,82 @@ def test_a_record_of_a_device_that_is_gone_from_the_site_is_a_gap() -> None:
     assert session.publish([record(1, "removed")]) == [PublishGap(Gap(first=1, last=1))]
 
 
+def test_a_record_of_a_device_that_is_gone_is_sent_under_its_own_birth_where_that_is_known() -> None:
+    session = new_session(last=2)
+    session.connected(now=0)
+    last = record(2, "removed", "x0")
+    actions = session.publish([record(1, "removed", "y0"), last])
+    assert actions == [
+        PublishGap(Gap(first=1, last=1)),
+        BirthDevice("removed", "x0"),
+        PublishRecord(record=last, historical=True),
+        DeathDevice("removed"),
+    ]
+
+
+def test_a_change_waits_for_the_records_before_it_and_then_everything_is_born_anew() -> None:
+    session = new_session()
+    session.connected(now=0)
+    session.appended([(1, "a"), (2, "b")], now=0)
+    assert session.reconfigured(revision="r2", births=births(2, "b", "c")) == []
+    session.appended([(3, "c")], now=0)
+    records = [record(1, "a", "a1"), record(2, "b", "b1"), record(3, "c", "c2")]
+    assert session.publish(records) == [
+        PublishRecord(record=records[0], historical=False),
+        PublishRecord(record=records[1], historical=False),
+        DeathDevice("a"),
+        BirthNode("r2"),
+        BirthDevice("b", "b2"),
+        BirthDevice("c", "c2"),
+        PublishRecord(record=records[2], historical=False),
+    ]
+
+
+def test_a_change_with_nothing_left_to_publish_is_there_at_once() -> None:
+    session = new_session()
+    session.connected(now=0)
+    actions = session.reconfigured(revision="r2", births=births(1, "b"))
+    assert actions == [DeathDevice("a"), BirthNode("r2"), B1]
+
+
+def test_records_before_a_change_that_are_sent_again_are_sent_under_their_old_births() -> None:
+    session = new_session()
+    session.connected(now=0)
+    session.appended([(1, "a")], now=0)
+    session.publish([record(1, "a", "a1")])
+    session.reconfigured(revision="r2", births=births(2, "a"))
+    session.tick(now=PATIENCE_S)
+    assert session.publish([record(1, "a", "a1")]) == [
+        A1,
+        PublishRecord(record=record(1, "a", "a1"), historical=True),
+        BirthDevice("a", "a2"),
+    ]
+
+
+def test_a_device_that_came_with_a_change_and_fell_silent_before_that_was_published_dies() -> None:
+    session = new_session()
+    session.connected(now=0)
+    session.appended([(1, "a")], now=0)
+    session.reconfigured(revision="r2", births=births(2, "a", "c"))
+    session.device_down("c")
+    assert session.publish([record(1, "a", "a1")])[1:] == [
+        DeathDevice("b"),
+        BirthNode("r2"),
+        BirthDevice("a", "a2"),
+        BirthDevice("c", "c2"),
+        DeathDevice("c"),
+    ]
+
+
+def test_a_change_while_there_is_no_connection_is_what_the_next_one_is_born_with() -> None:
+    session = new_session()
+    session.connected(now=0)
+    session.appended([(1, "a")], now=0)
+    session.reconfigured(revision="r2", births=births(2, "a"))
+    session.disconnected()
+    assert session.connected(now=1) == [BirthNode("r2"), BirthDevice("a", "a2")]
+
+
 def test_a_gap_is_cut_at_what_was_sent_already() -> None:
     session = new_session(last=9, a=9)
     session.connected(now=0)
@@ -153,7 +234,10 @@ class World:
     last: int = 0
     now: float = 0.0
     lossy: bool = True
-    born: set[str] = field(default_factory=set)
+    born: dict[str, str] = field(default_factory=dict)
+    revision: int = 1
+    configured: tuple[str, ...] = DEVICES
+    birth_revision: str = ""
     node_is_born: bool = False
     published: set[int] = field(default_factory=set)
     backlog: int = 0
@@ -167,11 +251,21 @@ class World:
 
     def restarted(self) -> Session:
         held = {one.device: one.offset for one in self.entries if isinstance(one, Record)}
-        return new_session(acknowledged=self.acknowledged, last=self.last, **held)
+        known = {one.birth for one in self.entries if isinstance(one, Record)}
+        return Session(
+            acknowledged=self.acknowledged,
+            last=self.last,
+            held=held,
+            births=births(self.revision, *self.configured),
+            revision=f"r{self.revision}",
+            known=known,
+        )
 
     def append(self, device: str) -> None:
+        if device not in self.configured:
+            return
         self.last += 1
-        self.entries.append(record(self.last, device))
+        self.entries.append(record(self.last, device, f"{device}{self.revision}"))
         self.session.appended([(self.last, device)], now=self.now)
 
     def overflow(self, count: int) -> None:
@@ -201,10 +295,19 @@ class World:
     def disconnect(self) -> None:
         self.session.disconnected()
 
+    def reconfigure(self, devices: tuple[str, ...]) -> None:
+        self.revision += 1
+        self.configured = devices
+        self.down &= set(devices)
+        actions = self.session.reconfigured(revision=f"r{self.revision}", births=births(self.revision, *devices))
+        self.perform(actions, loss=[])
+
     def rebirth(self) -> None:
         self.perform(self.session.rebirth(now=self.now), loss=[])
 
     def fall_silent(self, device: str) -> None:
+        if device not in self.configured:
+            return
         self.down.add(device)
         self.perform(self.session.device_down(device), loss=[])
 
@@ -225,19 +328,20 @@ class World:
         for action in actions:
             lost = self.lossy and next(losses, False)
             match action:
-                case BirthNode():
+                case BirthNode(revision=revision):
                     self.node_is_born = True
+                    self.birth_revision = revision
                     self.born.clear()
-                case BirthDevice(device=device):
+                case BirthDevice(device=device, birth=birth):
                     assert self.node_is_born
-                    assert device not in self.born
-                    self.born.add(device)
+                    assert self.born.get(device) != birth
+                    self.born[device] = birth
                 case DeathDevice(device=device):
                     assert device in self.born
-                    assert device in self.down
-                    self.born.remove(device)
+                    assert device in self.down or device not in self.configured or self.session._change is not None
+                    del self.born[device]
                 case PublishRecord(record=one, historical=historical):
-                    assert one.device in self.born
+                    assert self.born[one.device] == one.birth
                     assert one.offset <= self.acknowledged + WINDOW
                     assert historical == (one.offset in self.published or one.offset <= self.backlog)
                     self.published.add(one.offset)
@@ -271,7 +375,7 @@ class World:
 LOSS = st.lists(st.booleans(), max_size=8)
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("append"), st.sampled_from(DEVICES)),
+        st.tuples(st.just("append"), st.sampled_from(ALL_DEVICES)),
         st.tuples(st.just("pump"), st.integers(1, 6), LOSS),
         st.tuples(st.just("acknowledge"), st.integers(0, 3)),
         st.tuples(st.just("wait"), st.floats(0, 5)),
@@ -280,8 +384,9 @@ STEPS = st.lists(
         st.tuples(st.just("rebirth")),
         st.tuples(st.just("restart")),
         st.tuples(st.just("overflow"), st.integers(1, 4)),
-        st.tuples(st.just("fall_silent"), st.sampled_from(DEVICES)),
-        st.tuples(st.just("answer"), st.sampled_from(DEVICES)),
+        st.tuples(st.just("fall_silent"), st.sampled_from(ALL_DEVICES)),
+        st.tuples(st.just("answer"), st.sampled_from(ALL_DEVICES)),
+        st.tuples(st.just("reconfigure"), st.sampled_from([("a",), ("b",), ("a", "b"), ("b", "c")])),
     ),
     max_size=60,
 )
@@ -303,7 +408,9 @@ def test_whatever_fails_every_offset_arrives_once_and_in_order(steps: list[tuple
         world.now += 1
     assert world.watermark == world.last
     assert world.processed == sorted(set(range(1, world.last + 1)) - world.gaps)
-    assert world.born == set(DEVICES) - world.down
+    assert world.born == births(world.revision, *(set(world.configured) - world.down))
+    assert world.birth_revision == f"r{world.revision}"
+    assert world.session._devices.keys() == set(world.configured), "what is gone is forgotten"
 
 
 def test_an_absent_cloud_costs_little() -> None:
