@@ -1,10 +1,10 @@
-"""HTTP authentication as cameras ask for it: digest where it is offered, or else basic."""
+"""Logins over HTTP: digest where it is offered, or else basic; and URLs with a login, which nobody may see."""
 
 from collections.abc import Generator
 
 import httpx
 
-from drivers.camera.place import Login
+from drivers.camera.place import Login, filled
 
 _UNAUTHORIZED = 401
 
@@ -31,3 +31,33 @@ class CameraAuth(httpx.Auth):
             yield from self._digest.auth_flow(request)
         elif "basic" in schemes:
             yield from self._basic.auth_flow(request)
+
+
+class HiddenUrl(httpx.HTTPTransport):
+    """Puts a login into the URL below httpx, whose log and errors name the URL that they know."""
+
+    def __init__(self, url: str, login: Login | None) -> None:
+        super().__init__()
+        self._url = filled(url, login)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request to the URL with the login."""
+        return super().handle_request(_elsewhere(request, self._url))
+
+
+class AsyncHiddenUrl(httpx.AsyncHTTPTransport):
+    """The same for coroutines."""
+
+    def __init__(self, url: str, login: Login | None) -> None:
+        super().__init__()
+        self._url = filled(url, login)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request to the URL with the login."""
+        return await super().handle_async_request(_elsewhere(request, self._url))
+
+
+def _elsewhere(request: httpx.Request, url: str) -> httpx.Request:
+    return httpx.Request(
+        request.method, url, headers=request.headers, stream=request.stream, extensions=request.extensions
+    )

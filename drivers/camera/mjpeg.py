@@ -9,12 +9,12 @@ from typing import Self
 
 import httpx
 
-from drivers.camera.auth import CameraAuth
+from drivers.camera.auth import CameraAuth, HiddenUrl
 from drivers.camera.codec import NotMotionJpeg, Parts, boundary_of
 from drivers.camera.config import CameraSettings
 from drivers.camera.jpeg import BrokenPicture
 from drivers.camera.picture import decode
-from drivers.camera.place import NoLogin, filled, needs_login, read_login
+from drivers.camera.place import NoLogin, needs_login, read_login
 from drivers.camera.source import Sink, StreamLost
 
 _OK = 200
@@ -70,16 +70,20 @@ class MjpegSource:
         except NoLogin as error:
             raise StreamLost(str(error)) from error
         auth = CameraAuth(login) if login is not None and not needs_login(settings.url) else None
-        limits = httpx.Timeout(timeout, read=patience)
         try:
             # No proxies and no redirects: both would take the credentials elsewhere.
             with (
-                httpx.Client(timeout=limits, trust_env=False, headers={"Accept-Encoding": "identity"}) as client,
-                client.stream("GET", filled(settings.url, login), auth=auth) as response,
+                httpx.Client(
+                    timeout=httpx.Timeout(timeout, read=patience),
+                    transport=HiddenUrl(settings.url, login),
+                    trust_env=False,
+                    headers={"Accept-Encoding": "identity"},
+                ) as client,
+                client.stream("GET", settings.url, auth=auth) as response,
             ):
                 if response.status_code != _OK:
                     why = _STATUS.get(response.status_code, f"the camera answers {response.status_code}")
-                    raise StreamLost(why)
+                    raise StreamLost(why, refused=response.status_code in _STATUS)
                 self._socket = response.extensions["network_stream"].get_extra_info("socket")
                 yield response
         except httpx.ReadTimeout as error:

@@ -16,6 +16,9 @@ from runtime.lifecycle import Backoff
 FIRST_PAUSE = timedelta(milliseconds=200)
 LONGEST_PAUSE = timedelta(seconds=2)
 """A camera that was away is back within seconds, so it is asked often; one attempt costs it nothing."""
+FIRST_REFUSED_PAUSE = timedelta(seconds=1)
+LONGEST_REFUSED_PAUSE = timedelta(minutes=2)
+"""A camera that refuses a login soon locks the whole address out, so it is asked seldom."""
 _GRACE = 1.5  # a stream that was hung is opened anew meanwhile; until then its last picture is no picture
 
 
@@ -81,6 +84,7 @@ class Reader:
         self._monotonic = monotonic
         self._unix_ms = unix_ms
         self._backoff = Backoff(random=random, first=FIRST_PAUSE, limit=LONGEST_PAUSE)
+        self._refused = Backoff(random=random, first=FIRST_REFUSED_PAUSE, limit=LONGEST_REFUSED_PAUSE)
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._newest = newest
@@ -146,11 +150,13 @@ class Reader:
         )
         while not self._stop.is_set():
             started, self._opened_s = self._monotonic(), None
+            backoff = self._backoff
             try:
                 self._source.run(sink)
             except StreamLost as lost:
                 self._lost(lost, started)
-            if self._stop.wait(self._backoff.next_pause().total_seconds()):
+                backoff = self._refused if lost.refused else self._backoff
+            if self._stop.wait(backoff.next_pause().total_seconds()):
                 return
 
     def _lost(self, lost: StreamLost, started: float) -> None:
@@ -184,6 +190,7 @@ class Reader:
         if first:
             self._opened_s = at_s
             self._backoff.reset()
+            self._refused.reset()
             self._told(0.0, None)
 
     def _age_ms(self, at_s: float) -> int:

@@ -15,6 +15,7 @@ from drivers.camera.source import Sink, StreamLost
 _PORT = 554
 _MOST_LAG_S = 1.5
 _DRIFT = 0.001
+_ENDED = 10
 _FIRST = 4  # OpenCV tells the same time for a stream's first pictures
 _REFUSED = "the camera refuses the stream: wrong path, wrong credentials, or no TCP transport"
 
@@ -33,13 +34,19 @@ class RtspSource:
         patience = self._settings.silent_after.total_seconds()
         capture = self._opened()
         lag = Lag()
+        failures = 0
         try:
             while not (sink.stopped() or self._stop):
                 asked = time.monotonic()
                 if not capture.grab():
-                    hung = time.monotonic() - asked >= 0.9 * patience
-                    why = f"no picture for {patience:g} s" if hung else "the camera ended the stream"
-                    raise StreamLost(why, silent=hung)
+                    if time.monotonic() - asked >= 0.9 * patience:
+                        raise StreamLost(f"no picture for {patience:g} s", silent=True)
+                    failures += 1  # FFmpeg gives up a picture that it cannot decode, and goes on with the next
+                    if failures >= _ENDED:
+                        raise StreamLost("the camera ended the stream")
+                    continue
+                sink.corrupt(failures)
+                failures = 0
                 now = time.monotonic()
                 behind = lag.at(now, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
                 if behind > _MOST_LAG_S:
@@ -76,12 +83,12 @@ class RtspSource:
         try:
             opened = capture.open(with_login(settings.url, login), cv2.CAP_FFMPEG, options)
         except cv2.error:
-            raise StreamLost(_REFUSED) from None  # the cause may know the whole URL
+            raise StreamLost(_REFUSED, refused=True) from None  # the cause may know the whole URL
         if not opened:
             capture.release()
             if hung := time.monotonic() - started >= 0.9 * timeout_ms / 1000:
                 raise StreamLost(f"no stream within {timeout_ms / 1000:g} s", silent=hung)
-            raise StreamLost(_REFUSED)
+            raise StreamLost(_REFUSED, refused=True)
         return capture
 
     def _knock(self) -> None:

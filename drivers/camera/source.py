@@ -9,10 +9,14 @@ if TYPE_CHECKING:
 
 
 class StreamLost(Exception):
-    """A stream could not be opened, or ended; the text says why, without any secret. `silent`: it was hung."""
+    """A stream could not be opened, or ended; the text says why, without any secret.
 
-    def __init__(self, why: str, *, silent: bool = False) -> None:
+    `silent`: it was hung. `refused`: the camera is there and does not give it, so that asking often does harm.
+    """
+
+    def __init__(self, why: str, *, silent: bool = False, refused: bool = False) -> None:
         self.silent = silent
+        self.refused = refused
         super().__init__(why)
 
 

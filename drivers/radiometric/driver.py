@@ -20,9 +20,9 @@ from drivers.api import (
     Unreachable,
     Value,
 )
-from drivers.camera.auth import CameraAuth
+from drivers.camera.auth import AsyncHiddenUrl, CameraAuth
 from drivers.camera.newest import Newest
-from drivers.camera.place import NoLogin, filled, needs_login, read_login
+from drivers.camera.place import NoLogin, needs_login, read_login
 from drivers.places.thermal import ThermalPoint
 from drivers.profile import Profile
 from drivers.radiometric import codec
@@ -66,7 +66,6 @@ class RadiometricBus:
         self._newest: Newest[ThermalFrame] = Newest()
         self._client: httpx.AsyncClient | None = None
         self._auth: CameraAuth | None = None
-        self._url = ""
         self._asking: asyncio.Task[None] | None = None
         self._failure: DriverError | None = None
 
@@ -83,12 +82,13 @@ class RadiometricBus:
             login = await asyncio.to_thread(read_login, settings.credentials_file)
         except NoLogin as error:
             raise Unreachable(device=self.name, why=str(error)) from error
-        in_url = needs_login(settings.url)
-        self._url = filled(settings.url, login)
-        self._auth = CameraAuth(login) if login is not None and not in_url else None
+        self._auth = CameraAuth(login) if login is not None and not needs_login(settings.url) else None
         # No proxies and no redirects: both would take the credentials elsewhere.
         self._client = httpx.AsyncClient(
-            timeout=settings.timeout.total_seconds(), trust_env=False, headers={"Accept-Encoding": "identity"}
+            timeout=settings.timeout.total_seconds(),
+            transport=AsyncHiddenUrl(settings.url, login),
+            trust_env=False,
+            headers={"Accept-Encoding": "identity"},
         )
         try:
             await self._ask()
@@ -190,7 +190,7 @@ class RadiometricBus:
     async def _get(self) -> tuple[str, bytes]:
         if self._client is None:
             raise Unreachable(device=self.name, why="the bus is not connected")
-        async with self._client.stream("GET", self._url, auth=self._auth) as response:
+        async with self._client.stream("GET", self.settings.url, auth=self._auth) as response:
             if response.status_code != _OK:
                 why = _REFUSALS.get(response.status_code, "the camera refuses")
                 raise Refused(device=self.name, code=response.status_code, why=why)
