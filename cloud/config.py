@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError
 
 from runtime.config import ConfigError, Problem, Strict, read_toml, validate
 from runtime.durations import Duration
+from wire.topic import check_name
 
 Port = Annotated[int, Field(ge=0, le=65535, description="0: any free one")]
 _BACKENDS = ("sqlite+aiosqlite", "postgresql+asyncpg")
@@ -99,6 +100,12 @@ class Ingest(Strict):
     batch_messages: Annotated[int, Field(ge=1, le=100_000)] = 500
     batch_wait: Duration = timedelta(milliseconds=20)
     reorder_timeout: Duration = timedelta(seconds=2)
+    host_id: str = Field(default="linli", description="our name among Sparkplug hosts: unique at the broker")
+
+    @field_validator("host_id")
+    @classmethod
+    def _in_a_topic(cls, host_id: str) -> str:
+        return check_name(host_id)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import Protocol, assert_never
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
@@ -27,6 +27,7 @@ from wire.contract import JournalPosition
 from wire.edge_node import SEQ_MODULUS, Command
 from wire.errors import WireError
 from wire.payload import Message
+from wire.primary_host import PrimaryHost, Step
 from wire.topic import node_filters
 
 _TICK_S = 0.25
@@ -49,6 +50,18 @@ class BrokerAddress:
     password: Callable[[], str | None]
     tls: Callable[[], ssl.SSLContext] | None
     keepalive: timedelta
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Following:
+    """The primary host to wait for, and the brokers beside the first one at which it may be found.
+
+    Our own cloud needs none: its acknowledgements say more than a STATE. It is for hosts of others.
+    """
+
+    host_id: str
+    others: tuple[BrokerAddress, ...] = ()
+    patience: timedelta = timedelta(seconds=10)
 
 
 class PublisherListener(Protocol):
@@ -79,10 +92,15 @@ class _Moved(Exception):
     """Another broker is to be used from now on."""
 
 
+class _HostAway(Exception):
+    """The primary host is not where we are."""
+
+
 class Publisher:
     """One agent's side of the broker, over any number of connections. It alone publishes, so `seq` is in order.
 
-    `clock` is Unix time in milliseconds, `monotonic` in seconds; `new_token` draws a random token.
+    `clock` is Unix time in milliseconds, `monotonic` in seconds; `new_token` draws a random token. With `following`
+    nothing is published before that host is online, and where it is offline we do not stay.
     """
 
     def __init__(
@@ -101,8 +119,9 @@ class Publisher:
         clock: Callable[[], int],
         monotonic: Callable[[], float],
         backoff: Backoff,
+        following: Following | None = None,
     ) -> None:
-        self._address = address
+        self._follow(address, following)
         self._group = group
         self._node = node
         self._messenger = messenger
@@ -135,11 +154,26 @@ class Publisher:
         self._actions.extend(actions)
         self._wake.set()
 
-    def move(self, address: BrokerAddress) -> None:
+    def move(self, address: BrokerAddress, following: Following | None = None) -> None:
         """Use another broker, or the same in another way: NDEATH is published on a connection that stands."""
-        self._address = address
+        self._follow(address, following)
         self._moved.set()
         self.hurry()
+
+    def _follow(self, address: BrokerAddress, following: Following | None) -> None:
+        self._addresses: tuple[BrokerAddress, ...] = (address,)
+        self._primary: PrimaryHost | None = None
+        if following is not None:
+            self._addresses = (address, *following.others)
+            self._primary = PrimaryHost(
+                host_id=following.host_id,
+                servers=len(self._addresses),
+                patience_s=following.patience.total_seconds(),
+            )
+
+    @property
+    def _address(self) -> BrokerAddress:
+        return self._addresses[0 if self._primary is None else self._primary.server]
 
     def hurry(self) -> None:
         """End the pause before the next attempt to connect, if there is one."""
@@ -156,6 +190,8 @@ class Publisher:
                 self._lost("refused", f"the broker refuses: {_first(errors)}; check `username` and `password_file`")
             except* _Denied as errors:
                 self._lost("refused", _first(errors))
+            except* _HostAway as errors:
+                self._lost("left", _first(errors))
             except* _Moved:
                 self._backoff.reset()
                 self._lost("moved", "another broker is configured")
@@ -174,6 +210,8 @@ class Publisher:
         if was_up or why != self._check.detail:
             self._log.warning("no broker", reason=why, broker=f"{self._address.host}:{self._address.port}")
         self._check = Check(status=Status.DEGRADED, detail=why)
+        if self._primary is not None and result != "moved":
+            self._primary.disconnected()
 
     async def _connect_once(self) -> None:
         will = self._messenger.connect(await self._next_bd_seq(), at_ms=self._clock())
@@ -194,10 +232,16 @@ class Publisher:
         client.pending_calls_threshold = 10_000
         async with client:
             filters = [(name, 1) for name in node_filters(self._group, self._node)]
+            if self._primary is not None:
+                filters.append((self._primary.topic, 1))
             granted = await client.subscribe(filters)
             if any(_code(one) >= _REFUSED_SUBSCRIPTION for one in granted):
                 raise _Denied("the broker does not let this user subscribe to its commands; correct its ACL")
-            self._begin()
+            if self._primary is None:
+                self._begin()
+            else:
+                self._primary.connected(now=self._monotonic())
+                self._check = Check(status=Status.DEGRADED, detail=f"waits for {self._primary.topic} to be online")
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._receive(client), name="publisher:receive")
                 tasks.create_task(self._until_moved(), name="publisher:until moved")
@@ -250,6 +294,10 @@ class Publisher:
 
     async def _send_what_is_due(self, client: aiomqtt.Client) -> None:
         self._wake.clear()
+        if self._primary is not None and not self._primary.may_publish:
+            self._do(self._primary.tick(now=self._monotonic()))
+            await wait_or(self._wake, _TICK_S)
+            return
         while self._actions:
             action = self._actions.popleft()
             place = (self._session.acknowledged + 1, self._session.last)
@@ -286,6 +334,9 @@ class Publisher:
 
     async def _receive(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
+            if self._primary is not None and str(message.topic) == self._primary.topic:
+                self._do(self._primary.receive(self._primary.topic, message.payload))
+                continue
             if not self._messenger.is_born:
                 continue  # the subscription stands before the birth; what comes meanwhile is for an earlier session
             payload = message.payload
@@ -298,6 +349,17 @@ class Publisher:
             except (WireError, MalformedCommand) as error:
                 self._listener.on_malformed()
                 self._log.warning("malformed command", topic=str(message.topic), reason=str(error), bytes=len(payload))
+
+    def _do(self, step: Step | None) -> None:
+        match step:
+            case Step.BIRTH:
+                self._begin()
+            case Step.LEAVE:
+                raise _HostAway("the primary host is not online at this broker")
+            case None:
+                pass
+            case _:
+                assert_never(step)
 
     async def _on_node_command(self, command: Command) -> None:
         for metric in command.metrics:

@@ -7,7 +7,8 @@ import secrets
 import socket
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 
 import aiomqtt
@@ -20,6 +21,7 @@ from cloud.ingest import repository
 from cloud.ingest.batch import Inbox
 from cloud.ingest.downlink import Downlink
 from cloud.ingest.lease import Lease, held
+from cloud.ingest.memory import Incoming
 from cloud.ingest.metrics import IngestMetrics
 from cloud.ingest.service import TRANSIENT, Ingest
 from cloud.platform.clock import Clock, system_clock
@@ -33,14 +35,18 @@ from runtime.lifecycle import Backoff
 from runtime.logs import get_log
 from runtime.probe import probe_server
 from runtime.version import VERSION
+from wire.events import HostState
 from wire.host import Host
+from wire.host_session import HostSession
 from wire.payload import Message
-from wire.topic import NodeKey, host_filters
+from wire.state import read_state
+from wire.topic import NodeKey
 
 TICK = timedelta(milliseconds=100)
 """How often ingest looks at time alone: gaps in a sequence, acknowledgements that wait, commands."""
 
 SILENT_S = 30.0
+GOODBYE_S = 2.0
 ANSWER_S = 20.0
 """How long a node that was online may take to answer the request for a rebirth after our own start."""
 
@@ -73,6 +79,7 @@ class IngestProcess:
             backoff=Backoff(random=random.random, limit=timedelta(seconds=5)),
             lease=lease,
         )
+        self._as_host = HostSession(config.ingest.host_id)
         self._downlink = Downlink(engine=engine, host=self._host, clock=clock, metrics=self._metrics)
         self._backoff = Backoff(random=random.random)
         self._broker = Check(status=Status.DOWN, detail="not connected yet")
@@ -105,11 +112,13 @@ class IngestProcess:
     async def _session(self) -> None:
         broker, settings = self._config.broker, self._config.ingest
         inbox = Inbox(limit=settings.batch_messages, wait=settings.batch_wait, clock=self._clock)
+        will = self._as_host.connect(self._clock())
         client = aiomqtt.Client(
             broker.host,
             broker.port,
             username=broker.username,
             password=self._config.broker_password(),
+            will=aiomqtt.Will(will.topic, will.payload, qos=will.qos, retain=will.retain),
             clean_session=True,
             keepalive=15,
             queue_type=inbox.queue_type,
@@ -118,15 +127,26 @@ class IngestProcess:
         # Acknowledgements of many nodes leave together; that many calls in flight are no reason for a warning.
         client.pending_calls_threshold = 1000
         async with client:
-            await client.subscribe([(topic, 1) for topic in host_filters()])
+            await client.subscribe([(topic, 1) for topic in self._as_host.filters])
+            await _publish(client, [self._as_host.birth()])
             self._log.info("connected", broker=f"{broker.host}:{broker.port}")
             self._broker = Check(status=Status.OK)
             self._backoff.reset()
-            async with inbox, asyncio.TaskGroup() as group:
-                group.create_task(self._send_commands(client), name="ingest:commands")
-                group.create_task(self._find_again(), name="ingest:find-again")
-                # In the body, because Python 3.11 leaves this task marked as cancelled when a child fails after it.
-                await self._receive(client, inbox)
+            try:
+                async with inbox, asyncio.TaskGroup() as group:
+                    group.create_task(self._send_commands(client), name="ingest:commands")
+                    group.create_task(self._find_again(), name="ingest:find-again")
+                    # In the body, because Python 3.11 leaves this task marked as cancelled when a child fails after it.
+                    await self._receive(client, inbox)
+            except asyncio.CancelledError:
+                await self._say_goodbye(client)
+                raise
+
+    async def _say_goodbye(self, client: aiomqtt.Client) -> None:
+        """Say that we are offline, as far as the connection still stands: a disconnection takes the will back."""
+        with suppress(aiomqtt.MqttError, TimeoutError):
+            async with asyncio.timeout(GOODBYE_S):
+                await _publish(client, [self._as_host.death(self._clock())])
 
     def _tls(self) -> ssl.SSLContext | None:
         broker = self._config.broker
@@ -138,8 +158,19 @@ class IngestProcess:
     async def _receive(self, client: aiomqtt.Client, inbox: Inbox) -> None:
         while True:
             batch = await inbox.batch(client.messages, patience=TICK)
+            await _publish(client, self._about_us(batch))
             await _publish(client, await self._ingest.process(batch))
             self._beat.turn()
+
+    def _about_us(self, batch: Iterable[Incoming]) -> Iterator[Message]:
+        """Contradict whoever says that we are offline, such as the will of a connection before this one."""
+        topic = self._as_host.filters[0]
+        for message in batch:
+            if message.topic == topic:
+                state = read_state(topic, self._config.ingest.host_id, message.payload)
+                answer = self._as_host.receive(state) if isinstance(state, HostState) else None
+                if answer is not None:
+                    yield answer
 
     async def _send_commands(self, client: aiomqtt.Client) -> None:
         while True:
