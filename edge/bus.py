@@ -17,7 +17,7 @@ from runtime.health import Check, Status
 from runtime.lifecycle import Backoff
 from runtime.logs import get_log
 
-_NAP_S = 5.0
+_NAP_S = 1.0
 """The longest sleep between two looks at the connection."""
 
 
