@@ -12,6 +12,7 @@ from simulators.disturbances import Transport
 from simulators.lines.base import Baudrate, LineContext, Link, SceneLine, UnitDevice
 
 if TYPE_CHECKING:
+    from simulators.machines.card_reader import CardReaderMachine
     from simulators.osdp.station import ReaderStation
 
 _HEX_KEY = r"^[0-9A-Fa-f]{32}$"
@@ -81,9 +82,17 @@ def write_key_file(file: Path, keys: dict[int, bytes]) -> None:
         written.write("\n".join(lines) + "\n")
 
 
+def _machine(context: LineContext, device: ReaderDevice) -> "CardReaderMachine":
+    from simulators.machines.card_reader import CardReaderMachine
+
+    machine = context.machine(device)
+    if not isinstance(machine, CardReaderMachine):
+        raise TypeError(f"{device.name} is played by no card reader")
+    return machine
+
+
 async def start(line: OsdpLine, context: LineContext) -> tuple[Devices["ReaderStation"], str]:
     """Serve a line; gives its devices, and where it is. LineUnavailable."""
-    from simulators.machines.card_reader import CardReaderMachine
     from simulators.osdp.server import serve_readers_pty, serve_readers_tcp
     from simulators.osdp.station import ReaderStation, ReaderStations
 
@@ -95,7 +104,7 @@ async def start(line: OsdpLine, context: LineContext) -> tuple[Devices["ReaderSt
                 unit=device.unit,
                 key=device.base_key,
                 profile=context.profiles[device.name],
-                machine=CardReaderMachine(context.profiles[device.name]),
+                machine=_machine(context, device),
                 witness=context.witness(device),
                 random=context.random(device),
             )

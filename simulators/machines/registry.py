@@ -20,7 +20,6 @@ MACHINES: Mapping[str, Callable[[Profile, float], Machine]] = {
     "electricity-meter": lambda profile, time_scale: ElectricityMachine(profile, time_scale=time_scale),
     "water-meter": lambda profile, time_scale: FlowMachine(profile, time_scale=time_scale),
     "heat-meter": lambda profile, time_scale: FlowMachine(profile, time_scale=time_scale),
-    "card-reader": lambda profile, _time_scale: CardReaderMachine(profile),
     "camera": lambda profile, _time_scale: CameraMachine(profile),
     "thermal-camera": lambda profile, _time_scale: ThermalCameraMachine(profile),
 }
@@ -29,6 +28,7 @@ MACHINES: Mapping[str, Callable[[Profile, float], Machine]] = {
 BY_PROTOCOL: Mapping[str, Callable[[Profile, float], Machine]] = {
     "thermal-array": lambda profile, time_scale: ThermalArrayMachine(profile, time_scale=time_scale),
     "reader": lambda profile, time_scale: ReaderMachine(profile, time_scale=time_scale),
+    "osdp": lambda profile, time_scale: CardReaderMachine(profile, visits_per_s=time_scale / 90),
 }
 """Where the protocol decides what there is to play, whatever the kind."""
 

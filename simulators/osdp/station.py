@@ -57,7 +57,6 @@ class ReaderStation:
         self._last: Heard | None = None
         self._reply = b""
         self._points: dict[str, Value | None] = {}
-        self._restarts = 0
         self._silent_s = 0.0
         self._local = (False, False)
         self._old_card = b""
@@ -90,8 +89,7 @@ class ReaderStation:
         struck = self.disturbances.draw(self._random)
         if not disturbing.hears(struck):
             return None
-        if self.machine.restarts != self._restarts:
-            self._restarts = self.machine.restarts
+        if self.machine.starts_again():
             self._forget()
         self._silent_s = 0.0
         points: Mapping[str, Value | None] = {}

@@ -3,10 +3,13 @@
 import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from drivers.osdp.cards import credential
 from drivers.osdp.keys import read_keys
+from drivers.osdp.replies import Card
 from runtime.config import ConfigError
 from simulators.lines.base import LineContext
 from simulators.lines.osdp import OsdpLine, start
@@ -58,10 +61,23 @@ def test_a_command_is_found_between_noise_however_it_comes() -> None:
     assert splitter.waiting
 
 
-@pytest.mark.parametrize("fault", ["present", "present:26", "present:0:1", "present:9999:1", "keys:abc", "lost"])
+@pytest.mark.parametrize("fault", ["present:26", "present:0:1", "present:9999:1", "keys:abc", "lost"])
 def test_what_cannot_happen_at_a_reader_is_told(fault: str) -> None:
     with pytest.raises(UnknownFault):
         CardReaderMachine(PROFILE).fault(fault)
+
+
+def test_residents_come_with_cards_that_are_right() -> None:
+    machine = CardReaderMachine(PROFILE, visits_per_s=1.0)
+    random = Random(1)  # noqa: S311 - chance that repeats
+    for _ in range(60):
+        machine.step(0.5, random)
+    assert 10 < len(machine.waiting) < 50
+    for event in machine.waiting:
+        assert len(event) == 3
+        _, bits, value = event
+        said = credential(Card(reader=0, bits=bits, value=value))
+        assert (said.facility, said.reason) == (123, "")
 
 
 async def test_a_reader_that_hears_nothing_for_long_ends_its_session(tmp_path: Path) -> None:
