@@ -1,7 +1,8 @@
 """What happens at a QR or card reader: people present what they have, by themselves at times, or when they are told.
 
 `present:0008075634` (a card by the number printed on it, `123,14706` too) or `present:VISIT-7` (a code's text) happens
-once. `hold:...` leaves it lying there, and the reader says it again and again, until it is cleared.
+once. `hold:...` leaves it lying there, and the reader says it again and again, until it is cleared. Without a parameter
+it is what the profile has as a sample.
 """
 
 import re
@@ -30,6 +31,9 @@ class ReaderMachine:
         self._profile = profile
         self._how = profile.reader
         self._scale = time_scale
+        wanted = "text" if self._how.content == "text" else "card"
+        samples = [str(p.sample) for p in profile.points.values() if p.at(ReaderPoint).field == wanted]
+        self._sample = samples[0] if samples else "0008075634"
         self._waiting: deque[str] = deque(maxlen=_MOST_WAITING)
         self._lying = ""
         self._again_s = 0.0
@@ -67,26 +71,29 @@ class ReaderMachine:
         return (PRESENT, HOLD)
 
     def active(self) -> tuple[str, ...]:
-        """Name what lies there now; what happens once is over at once."""
-        return (f"{HOLD}:{self._lying}",) if self._lying else ()
+        """Name what happens now, without what it is: `present` only until the reader has said it."""
+        return tuple(kind for kind, now in ((PRESENT, self._waiting), (HOLD, self._lying)) if now)
 
     def fault(self, name: str) -> None:
         """Have something presented; UnknownFault says how to write it."""
-        kind, _, what = name.partition(":")
+        kind, _, written = name.partition(":")
+        what = written or self._sample
         if kind not in self.faults() or not self._can_be(what):
-            example = "VISIT-7" if self._how.content == "text" else "0008075634"
-            raise UnknownFault(name, (f"{PRESENT}:{example}", f"{HOLD}:{example}"))
+            raise UnknownFault(name, (f"{PRESENT}:{self._sample}", f"{HOLD}:{self._sample}"))
         if kind == PRESENT:
             self._waiting.append(what)
         else:
             self._lying, self._again_s = what, 0.0
 
     def clear(self, name: str | None) -> None:
-        """Take away what lies there. UnknownFault."""
-        if name is not None and name.partition(":")[0] not in self.faults():
-            raise UnknownFault(name, self.faults())
-        if name is None or name.partition(":")[0] == HOLD:
+        """Take away what lies there, or what was not said yet. UnknownFault."""
+        kind = None if name is None else name.partition(":")[0]
+        if kind not in {None, *self.faults()}:
+            raise UnknownFault(str(name), self.faults())
+        if kind in {None, HOLD}:
             self._lying = ""
+        if kind in {None, PRESENT}:
+            self._waiting.clear()
 
     def _can_be(self, what: str) -> bool:
         if self._how.content != "text":
@@ -99,10 +106,7 @@ class ReaderMachine:
 
     def _anybody(self, random: Random) -> str:
         if self._how.content == "text":
-            texts = [
-                str(point.sample) for point in self._profile.points.values() if point.at(ReaderPoint).field == "text"
-            ]
-            return f"{texts[0] if texts else 'PASS'}-{random.randrange(100):02d}"
+            return f"{self._sample}-{random.randrange(100):02d}"
         return f"{random.getrandbits(24):010d}"
 
 
