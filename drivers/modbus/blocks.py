@@ -1,6 +1,6 @@
 """Which registers to read together: few requests, no forbidden holes. Pure."""
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import groupby
@@ -55,6 +55,19 @@ def poll_plan(profile: Profile) -> dict[timedelta, tuple[Block, ...]]:
         poll: plan({name: profile.points[name].modbus for name in names}, profile.modbus)
         for poll, names in groupby(by_poll, key=lambda name: profile.points[name].poll)
     }
+
+
+def split(block: Block, points: Mapping[str, ModbusPoint], usable: Callable[[Block], bool]) -> tuple[Block, ...]:
+    """Split a block between two of its points into parts that are both `usable`, as evenly as can be.
+
+    It stays whole where that is not possible.
+    """
+    places = len({(points[name].address, points[name].count) for name in block.points})
+    for at in sorted(range(1, places), key=lambda at: abs(2 * at - places)):
+        parts = _halves(block, points, at=at)
+        if parts is not None and all(map(usable, parts)):
+            return parts
+    return (block,)
 
 
 def search(
@@ -116,13 +129,13 @@ def _ordered(table: Table, points: Mapping[str, ModbusPoint]) -> list[tuple[int,
     return sorted((point.address, point.address + point.count, name) for name, point in of_table)
 
 
-def _halves(block: Block, points: Mapping[str, ModbusPoint]) -> tuple[Block, Block] | None:
-    """Split a block between two points; None when all its points lie in the same place."""
+def _halves(block: Block, points: Mapping[str, ModbusPoint], *, at: int | None = None) -> tuple[Block, Block] | None:
+    """Split a block behind its first `at` places, by default in the middle; None when there is only one."""
     ordered = _ordered(block.table, {name: points[name] for name in block.points})
     spans = sorted({(low, high) for low, high, _ in ordered})
     if len(spans) == 1:
         return None
-    middle = spans[len(spans) // 2]
+    middle = spans[len(spans) // 2 if at is None else at]
     parts = ([one for one in ordered if one[:2] < middle], [one for one in ordered if one[:2] >= middle])
     left, right = (
         Block(

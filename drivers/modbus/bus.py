@@ -18,6 +18,7 @@ from pymodbus.pdu import ModbusPDU
 
 from drivers.api import DriverError, Garbled, Refused, TimedOut, Unreachable
 from drivers.modbus.config import ModbusRtuSettings, ModbusSettings, ModbusTcpSettings
+from drivers.modbus.doubts import HOLD_TIMES, Doubts
 from drivers.modbus.holes import Holes
 from drivers.modbus.patience import Patience
 from drivers.modbus.pdus import SingleCoilPdu, echo_problem, exchange_size, read_pdu, write_pdu
@@ -85,6 +86,7 @@ class ModbusBus:
         self._silent_since = 0.0  # loop time of the last byte, or of the failure after it
         self._unsettled = False  # a late answer may still come along the line, whoever is asked next
         self._late_until: dict[int, float] = {}  # the same, where only this unit's next request is in danger
+        self._doubts = Doubts(hold_s=HOLD_TIMES * (settings.timeout.total_seconds() + self._quiet))
         self._pause = (
             settings.silence if isinstance(settings, ModbusRtuSettings) else settings.pause_between
         ).total_seconds()
@@ -117,6 +119,7 @@ class ModbusBus:
         self._holes.clear()  # another device may have taken the place
         self._unsettled = False
         self._late_until.clear()
+        self._doubts.clear()
         if self._patience is not None:
             self._patience.clear()
         self._silent_since = asyncio.get_running_loop().time()
@@ -137,19 +140,30 @@ class ModbusBus:
         """Give what is known of the holes of a unit on this connection."""
         return self._holes.setdefault(unit, Holes())
 
+    def is_doubtful(self, unit: int, table: Table, count: int) -> bool:
+        """Whether an answer to such a read could be the late one to an earlier read; nothing in it would tell."""
+        return self._doubts.has(unit, table, count, now=asyncio.get_running_loop().time())
+
     async def read_raw(self, *, unit: int, table: Table, address: int, count: int, device: str) -> tuple[int, ...]:
         """Read `count` registers (0..65535 each) or bits (0 or 1) from `address` on."""
         async with self._observed(unit):
-            request = read_pdu(unit, table, address, count)
-            answer = await self._exchange(request, device=device, size=exchange_size(table, count))
-            if not table.is_bits:
-                if len(answer.registers) != count:
-                    why = f"{len(answer.registers)} registers instead of {count}"
-                    raise self._garbled(device, why)
-                return tuple(answer.registers)
-            if len(answer.bits) != (count + 7) // 8 * 8:
-                raise self._garbled(device, f"{len(answer.bits)} bits instead of {count}")
-            return tuple(int(bit) for bit in answer.bits[:count])
+            try:
+                return await self._read(unit=unit, table=table, address=address, count=count, device=device)
+            except (TimedOut, Garbled, asyncio.CancelledError):
+                if self._serial_frames:
+                    self._doubts.lost(unit, table, count, now=asyncio.get_running_loop().time())
+                raise
+
+    async def _read(self, *, unit: int, table: Table, address: int, count: int, device: str) -> tuple[int, ...]:
+        request = read_pdu(unit, table, address, count)
+        answer = await self._exchange(request, device=device, size=exchange_size(table, count))
+        if not table.is_bits:
+            if len(answer.registers) != count:
+                raise self._garbled(device, f"{len(answer.registers)} registers instead of {count}")
+            return tuple(answer.registers)
+        if len(answer.bits) != (count + 7) // 8 * 8:
+            raise self._garbled(device, f"{len(answer.bits)} bits instead of {count}")
+        return tuple(int(bit) for bit in answer.bits[:count])
 
     async def write_raw(self, *, unit: int, table: Table, address: int, values: Sequence[int], device: str) -> None:
         """Write registers or bits from `address` on, with the function for one (5, 6) or for several (15, 16)."""

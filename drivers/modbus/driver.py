@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from drivers.api import BadRequest, DriverError, PointResult, Refused, TimedOut, Unreachable, Value
-from drivers.modbus.blocks import Block, Findings, plan, search
+from drivers.modbus.blocks import Block, Findings, plan, search, split
 from drivers.modbus.bus import EXCEPTIONS, ILLEGAL_ADDRESS, OF_ADDRESSES, SILENT_TARGET, ModbusBus
 from drivers.modbus.decoder import BlockDecoder
 from drivers.modbus.holes import Holes
@@ -132,16 +132,29 @@ class ModbusDevice:
     async def _read_into(
         self, results: dict[str, PointResult], block: Block, decoder: BlockDecoder, *, urgent: bool
     ) -> DriverError | None:
-        """Read a block, and search it when it is refused; gives the error after which points are still missing."""
+        """Read a block, and search it when it is refused; gives the error after which points are still missing.
+
+        Where a late answer could be taken for this one's, it is read in parts, which have other lengths.
+        """
         try:
-            refusal = await self._ask(results, block, decoder, urgent=urgent)
-            if refusal is not None:
-                if self.bus.holes(self.unit).is_blank(block.table, block.span, now=_now()):
-                    return refusal
-                await self._search(results, block, refusal.code, urgent=urgent)
+            for part in self._parts(block):
+                its_decoder = decoder if part is block else self._decoder(part)
+                refusal = await self._ask(results, part, its_decoder, urgent=urgent)
+                if refusal is not None:
+                    if self.bus.holes(self.unit).is_blank(part.table, part.span, now=_now()):
+                        return refusal
+                    await self._search(results, part, refusal.code, urgent=urgent)
         except DriverError as error:
             return error
         return None
+
+    def _parts(self, block: Block) -> tuple[Block, ...]:
+        """Split a block where a late answer could be taken for its, and not for its parts'."""
+
+        def is_safe(one: Block) -> bool:
+            return not self.bus.is_doubtful(self.unit, one.table, one.count)
+
+        return (block,) if is_safe(block) else split(block, {n: self._point(n) for n in block.points}, is_safe)
 
     async def _ask(
         self, results: dict[str, PointResult], block: Block, decoder: BlockDecoder, *, urgent: bool

@@ -263,3 +263,49 @@ def test_what_is_written_the_common_way_keeps_its_document() -> None:
     plain = validate("board", document({"relay_1": {"table": "coil", "address": 0, "type": "bool"}}), Profile)
     assert '"write"' not in plain.document()
     assert '"holds":0' in BOARD.document()
+
+
+NUMBERS: dict[str, float] = {
+    "int16": -1234,
+    "uint16": 54321,
+    "int32": -123456789,
+    "uint32": 4123456789,
+    "int64": -1234567890123456789,
+    "uint64": 12345678901234567890,
+    "float32": -0.15625,
+    "float64": 1e-300,
+}
+
+
+@pytest.mark.parametrize("order", ["ABCD", "CDAB", "BADC", "DCBA"])
+async def test_every_type_in_every_word_order_is_read_as_it_was_written(served: Served, order: str) -> None:
+    places: dict[str, dict[str, Any]] = {
+        kind: {"table": "holding", "address": 40 + 4 * number, "type": kind, "word_order": order}
+        for number, kind in enumerate(NUMBERS)
+    }
+    places["text"] = {"table": "holding", "address": 80, "type": "string", "length": 6, "word_order": order}
+    given = document(places)
+    given["points"]["text"]["sample"] = "a"
+    profile = validate("types", given, Profile)
+    async with connected(served.settings) as bus:
+        thing = ModbusDevice(bus, unit=1, profile=profile, name="types")
+        for kind, number in NUMBERS.items():
+            await thing.write(kind, number)
+        await thing.write("text", "3号楼 A")
+        results = await thing.read(tuple(profile.points))
+    assert {name: result.value for name, result in results.items()} == {**NUMBERS, "text": "3号楼 A"}
+    assert served.functions[: len(NUMBERS) + 1] == [6, 6, 16, 16, 16, 16, 16, 16, 16]
+
+
+async def test_coils_are_switched_one_by_one(served: Served) -> None:
+    names = [f"c{number}" for number in range(16)]
+    places: dict[str, dict[str, Any]] = {
+        name: {"table": "coil", "address": number, "type": "bool"} for number, name in enumerate(names)
+    }
+    profile = validate("coils", document(places), Profile)
+    async with connected(served.settings) as bus:
+        thing = ModbusDevice(bus, unit=1, profile=profile, name="coils")
+        for number, name in enumerate(names):
+            await thing.write(name, number % 5 == 0)
+        results = await thing.read(tuple(names))
+    assert [results[name].value for name in names] == [number % 5 == 0 for number in range(16)]

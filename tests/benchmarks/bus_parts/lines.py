@@ -180,8 +180,14 @@ async def late(requests: int) -> dict[str, float]:
             theirs = await _late_by_pymodbus(link, requests // 10)
         with serving("--link", folder / "beyond", *beyond) as link:
             later = await _late_by_driver(Path(link), requests // 10)
-    later = {f"beyond_{key}": value for key, value in later.items()}
-    return {**ours, **theirs, **later}
+        with serving("--link", folder / "blocks", *beyond) as link:
+            blocks = await _late_by_device(Path(link), requests // 10)
+    return {
+        **ours,
+        **theirs,
+        **{f"beyond_{key}": value for key, value in later.items()},
+        **{f"blocks_{key}": value for key, value in blocks.items()},
+    }
 
 
 async def _late_by_driver(link: Path, requests: int) -> dict[str, float]:
@@ -193,6 +199,24 @@ async def _late_by_driver(link: Path, requests: int) -> dict[str, float]:
         try:
             (seen,) = await bus.read_raw(unit=1, table=Table.INPUT, address=address, count=1, device="d")
             wrong += seen != address
+        except DriverError:
+            timed_out += 1
+    await bus.close()
+    return {"requests": requests, "timed_out": timed_out, "wrong": wrong}
+
+
+async def _late_by_device(link: Path, requests: int) -> dict[str, float]:
+    """Read blocks of twenty points, all of one length, from different places of one unit."""
+    bus = ModbusBus(rtu(link, baudrate=115200, timeout=_LATE_TIMEOUT, quiet=_LATE_TIMEOUT), name="bench")
+    await bus.connect()
+    floats = profile(1000)
+    device, random, wrong, timed_out = ModbusDevice(bus, unit=1, profile=floats, name="d"), Random(4), 0, 0  # noqa: S311 - places that repeat
+    for _ in range(requests):
+        first = 20 * random.randrange(50)
+        try:
+            results = await device.read([f"p{index}" for index in range(first, first + 20)])
+            shown = {name: result.value for name, result in results.items() if result.value is not None}
+            wrong += any(not belongs(1, int(name[1:]), value) for name, value in shown.items())
         except DriverError:
             timed_out += 1
     await bus.close()
