@@ -46,7 +46,8 @@ def test_floats_are_degrees_row_by_row() -> None:
     matrix = struct.pack("<6f", 20.0, 21.0, 22.0, 23.5, 35.0, -5.25)
     seen = decode(answer(wrapped(about(3, 2)), matrix), b"boundary")
     assert seen.temperatures.tolist() == [[20.0, 21.0, 22.0], [23.5, 35.0, -5.25]]
-    assert (seen.temperatures.dtype, seen.temperatures.shape) == (np.float32, (2, 3))
+    assert seen.temperatures.dtype == np.float32
+    assert seen.temperatures.shape == (2, 3)
     assert (seen.thermal_jpeg, seen.visible_jpeg, seen.is_frozen) == (JPEG, b"", False)
 
 
