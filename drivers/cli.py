@@ -1,11 +1,15 @@
-"""`linli profile`: look at device profiles and check new ones."""
+"""`linli profile`: look at device profiles, check new ones, and start one from a register list."""
 
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Look at device profiles, and check new ones.")
+from drivers.profile_new.cli import new
+
+app = typer.Typer(
+    no_args_is_help=True, help="Look at device profiles, check new ones, or start one from a register list."
+)
 
 Language = Annotated[str, typer.Option("--lang", help="zh or en: the language of labels")]
 
@@ -77,6 +81,9 @@ def check(
     if wrong:
         raise typer.Exit(1)
     typer.echo(f"{path}: good: {len(profile.points)} points, {len(profile.alarms)} alarms, {cases} cases")
+
+
+app.command()(new)
 
 
 def _fail(error: Exception) -> NoReturn:
