@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from tests.support.cameras import (
     drawn_age_s,
     guard_for,
     login_file,
+    until,
     visible,
     watching,
 )
@@ -35,14 +35,6 @@ STREAMS = ["mjpeg", "rtsp"]
 @pytest.fixture(params=STREAMS)
 def stream(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-async def until(true: Callable[[], bool], *, within: float) -> float:
-    started = time.monotonic()
-    while not true():
-        assert time.monotonic() - started < within
-        await asyncio.sleep(0.02)
-    return time.monotonic() - started
 
 
 async def test_every_point_is_read(stream: str) -> None:

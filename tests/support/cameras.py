@@ -1,7 +1,8 @@
 """Simulated cameras on real sockets, and buses to them."""
 
+import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,3 +139,12 @@ async def measuring(url: str, **more: object) -> AsyncIterator[RadiometricCamera
 def drawn_age_s(image: Any) -> float:
     """How long ago a picture was drawn, by the stamp in it."""
     return time.time() - stamp.read(image) / 1000
+
+
+async def until(true: Callable[[], bool], *, within: float) -> float:
+    """Wait for something; how long it took."""
+    started = time.monotonic()
+    while not true():
+        assert time.monotonic() - started < within
+        await asyncio.sleep(0.02)
+    return time.monotonic() - started
