@@ -1,8 +1,11 @@
 """OSDP readers end to end: the driver against simulated readers on real pseudo-terminals and TCP ports."""
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -10,7 +13,10 @@ from drivers.address import DeviceAddress
 from drivers.api import BadRequest, Refused, TimedOut, Unreachable
 from drivers.osdp.dialogue import Security
 from drivers.registry import open_bus, open_device
-from tests.support.osdp_readers import POINTS, SLACK, Panel, Simulated, panel_on, profile_with, settings_for, simulated
+from simulators.lines.osdp import write_key_file
+from simulators.osdp.frames import Heard
+from simulators.transmitter import Reply
+from tests.support.osdp_readers import POINTS, SLACK, key_of, panel_on, profile_with, settings_for, simulated
 
 OVER = pytest.mark.parametrize("over", ["pty", "tcp"])
 
@@ -227,6 +233,73 @@ async def test_what_was_said_before_and_is_played_again_ends_the_session(tmp_pat
         assert len(panel.cards) == 1
 
 
+class Parrot:
+    """A TCP port that hears commands and says what it was given, one piece for each; `told` keeps what it heard."""
+
+    def __init__(self, says: Callable[[int], bytes]) -> None:
+        self._says = says
+        self.told = 0
+        self.writers: list[asyncio.StreamWriter] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.append(writer)
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(4096):
+                writer.write(self._says(self.told))
+                self.told += 1
+        writer.close()
+
+
+@contextlib.asynccontextmanager
+async def parrot(says: Callable[[int], bytes]) -> AsyncIterator[tuple[Parrot, int]]:
+    bird = Parrot(says)
+    server = await asyncio.start_server(bird.serve, "127.0.0.1", 0)
+    try:
+        yield bird, server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for writer in bird.writers:
+            writer.close()
+        await asyncio.sleep(0.05)  # lets the transports go
+
+
+async def test_a_whole_session_that_was_recorded_opens_nothing_when_it_is_played_again(tmp_path: Path) -> None:
+    recorded: list[bytes] = []
+    async with simulated(tmp_path, 3, over="tcp") as sim:
+        hear = sim.stations.by_name["sim-3"].hear
+
+        def tapped(heard: Heard) -> Reply | None:
+            reply = hear(heard)
+            recorded.extend(part.data for part in (reply.parts if reply is not None else ()))
+            return reply
+
+        sim.stations.by_name["sim-3"].hear = tapped  # type: ignore[method-assign]
+        async with panel_on(sim.settings(), 3) as panel:
+            await panel.until_secure()
+            sim.fault(3, f"present:{CARD}")
+            await panel.until(lambda: bool(panel.cards))
+    assert len(recorded) > 6
+    async with parrot(lambda told: recorded[told % len(recorded)]) as (bird, port):
+        settings = settings_for(tmp_path, {"host": "127.0.0.1", "port": port}, reply="50ms")
+        async with panel_on(settings, 3) as panel:
+            await panel.until(lambda: panel.readers[3].dialogue.status.refusals >= 3, within_s=20)
+            assert bird.told > 4
+            assert panel.cards == []
+            assert panel.readers[3].dialogue.status.sessions == 0
+
+
+async def test_a_line_full_of_noise_stops_nothing_and_gives_nothing(tmp_path: Path) -> None:
+    write_key_file(tmp_path / "readers.keys", {3: key_of(3)})
+    random = Random(5)  # noqa: S311 - noise that repeats
+    async with parrot(lambda _told: b"S\x83" + random.randbytes(random.randrange(300))) as (bird, port):
+        settings = settings_for(tmp_path, {"host": "127.0.0.1", "port": port}, reply="30ms")
+        async with panel_on(settings, 3) as panel:
+            await panel.until(lambda: bird.told > 5, within_s=20)
+            with pytest.raises((TimedOut, Unreachable)):
+                await panel.readers[3].read(["secure"])
+            assert panel.heard == []
+
+
 async def test_cards_go_on_after_a_reader_has_started_again(tmp_path: Path) -> None:
     async with simulated(tmp_path, 3) as sim, panel_on(sim.settings(), 3) as panel:
         await panel.until_secure()
@@ -367,6 +440,3 @@ def test_a_unit_beyond_126_does_not_exist(tmp_path: Path) -> None:
     for address in (DeviceAddress(unit=127), DeviceAddress(unit=1, address="1")):
         with pytest.raises(BadRequest):
             open_device(bus, address, profile_with(), "reader")
-
-
-__all__ = ["Panel", "Simulated"]

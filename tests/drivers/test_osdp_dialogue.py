@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from drivers.osdp import codec
 from drivers.osdp.bus import choose, next_due
@@ -228,6 +230,38 @@ def test_a_first_mac_that_is_not_the_right_one_is_refused() -> None:
         right = session.accept(proof.data)
         one.tell(one.answer(proof, Reply.RMAC_I, right if first is None else first, block))
         assert (one.dialogue.ready, one.dialogue.status.security) == (False, Security.WRONG_KEY)
+
+
+@settings(max_examples=300)
+@given(
+    st.integers(0, 3),
+    st.lists(
+        st.tuples(
+            st.sampled_from([*Reply, 0x00, 0xFF]),
+            st.binary(max_size=48),
+            st.sampled_from([b"", b"\x12\x01", b"\x12\x00", b"\x14\x01", b"\x16", b"\x18", b"\x15", b"\x99"]),
+        ),
+        max_size=8,
+    ),
+)
+def test_whatever_a_reader_says_the_dialogue_goes_on_and_believes_none_of_it(
+    answered: int, said: list[tuple[int, bytes, bytes]]
+) -> None:
+    one = talk()
+    if answered == 3:
+        one.secure()
+    elif answered:
+        one.tell(one.answer(one.hear(), Reply.PDID, bytes(12)))
+    for code, data, block in said:
+        heard = one.hear()
+        macs = 4 if block[:1] in {b"\x15", b"\x16", b"\x17", b"\x18"} else 0
+        built = frames.unsigned(1, heard.number, code, data, block, mac=macs) + bytes(macs)
+        frame = read(frames.sealed(built))
+        if one.dialogue.accepts(frame):
+            assert one.tell(frame) == ()
+        one.now += 5.0
+    assert one.dialogue.status.cards == 0
+    assert not said or not one.dialogue.ready or all(code == Reply.BUSY and not block for code, _, block in said)
 
 
 def test_turns_go_to_commands_then_to_whoever_waits_longest() -> None:
