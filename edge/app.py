@@ -7,11 +7,10 @@ import signal
 import ssl
 import time
 import uuid
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from edge.agent import Agent
 from edge.bus_load import BusLoads
@@ -26,7 +25,7 @@ from edge.intake import Intake, Reconfigured
 from edge.journal import Journal, journal_in
 from edge.journal_file import JournalError, JournalFull, JournalStatus, Limits
 from edge.line import Surroundings
-from edge.lines import Lines
+from edge.lines import LineFailed, Lines
 from edge.messenger import Messenger
 from edge.publisher import BrokerAddress, Publisher
 from edge.reload import Reloader
@@ -69,7 +68,7 @@ async def run_agent(config: SiteConfig, name: str, stop: asyncio.Event) -> None:
             cause = cause.exceptions[0]
         if isinstance(cause, JournalError):
             raise AgentFailed(f"the journal in {folder}: {cause}") from error
-        if isinstance(cause, OSError):
+        if isinstance(cause, OSError | LineFailed):
             raise AgentFailed(f"{name} cannot run: {cause}") from error
         raise
 
@@ -98,6 +97,7 @@ class _Process:
         self._plan = plan_of(config, name)
         self._identities: dict[str, DeviceIdentity] = {}
         self._tokens = TokenBook()
+        self._asked = asyncio.Event()
         self._figures = Figures()
         self._health = AgentHealth(process=f"edge:{name}", version=VERSION)
         self._agent = Agent(
@@ -125,7 +125,7 @@ class _Process:
             self._figures.devices_down.set_function(lambda: lines.down)
             self._health.add("broker", lambda: _WAITING)
             self._health.add("journal", self._agent.check_journal)
-            with self._probe():
+            with self._probe(), _hangup_sets(self._asked):
                 self._announce(self._plan)
                 lines.start(lines.prepare(self._plan.lines))
                 pause = _backoff(limit=_DISK_BACKOFF_LIMIT)
@@ -173,6 +173,7 @@ class _Process:
         )
         executor = CommandExecutor(
             target_of=lines.target,
+            birth_of=lines.birth,
             tokens=self._tokens,
             journal=self._journal,
             report=self._intake.put,
@@ -190,14 +191,13 @@ class _Process:
             if changes.broker:
                 publisher.move(_address(config))
 
-        asked = asyncio.Event()
         reloader = Reloader(
             agent=self._name,
             config=self._config,
             plan=self._plan,
             apply=apply,
             on_secrets=publisher.hurry,
-            asked=asked,
+            asked=self._asked,
         )
         self._health.add("broker", publisher.check)
         self._health.add("site", reloader.check)
@@ -206,11 +206,11 @@ class _Process:
             tasks.create_task(self._intake.run(), name="intake"),
             tasks.create_task(publisher.run(), name="publisher"),
             tasks.create_task(every(_FIGURES_EVERY, self._agent.refresh_figures), name="figures"),
-            tasks.create_task(_with_hangup(asked, reloader.run()), name="reload"),
+            tasks.create_task(reloader.run(), name="reload"),
         )
 
     async def _apply(self, plan: AgentPlan, changes: Changes, lines: Lines, executor: CommandExecutor) -> None:
-        """Let this plan be in force. Lines that are not changed take no note of it. BadRequest: nothing has changed."""
+        """Let this plan be in force. Lines that are not changed take no note of it. LineFailed: nothing has changed."""
         fresh = lines.prepare(
             {name: plan.lines[name] for name in changes.lines_that(LineChange.NEW, LineChange.RESTARTED)}
         )
@@ -271,12 +271,12 @@ def _backoff(limit: timedelta = timedelta(seconds=30)) -> Backoff:
     return Backoff(random=random.random, limit=limit)
 
 
-async def _with_hangup(asked: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-    """Do the work; meanwhile SIGHUP sets `asked`."""
+@contextmanager
+def _hangup_sets(asked: asyncio.Event) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGHUP, asked.set)
     try:
-        await work
+        yield
     finally:
         loop.remove_signal_handler(signal.SIGHUP)
 

@@ -41,8 +41,9 @@ def run(
 
 @app.command("check-config")
 def check_config(file: Annotated[Path, typer.Argument(metavar="FILE", help="the site file (TOML)")]) -> None:
-    """Read a site file without connecting to anything; say what is in it, or everything that is wrong with it."""
+    """Read a site file without connecting to anything; say what it asks for, or everything that is wrong with it."""
     from drivers.registry import place_of
+    from edge.bus_plan import BUSY, demand
     from edge.config import load_site
     from runtime.config import ConfigError
 
@@ -55,9 +56,28 @@ def check_config(file: Annotated[Path, typer.Argument(metavar="FILE", help="the 
     typer.echo(f"{file}: good; community {site.community}, {site.time_zone}, revision {config.revision}")
     for name, agent in config.settings.agents.items():
         points = sum(len(config.profile_of(device).points) for device in agent.devices.values())
-        typer.echo(f"agent {name}: {len(agent.buses)} buses, {len(agent.devices)} devices, {points} points")
+        demands = {
+            bus_name: demand(bus, [config.profile_of(one) for one in agent.devices.values() if one.bus == bus_name])
+            for bus_name, bus in agent.buses.items()
+        }
+        readings = sum(one.readings_per_s for one in demands.values())
+        typer.echo(
+            f"agent {name}: {len(agent.buses)} buses, {len(agent.devices)} devices, {points} points, "
+            f"{readings:.3g} readings/s"
+        )
         for bus_name, bus in agent.buses.items():
-            typer.echo(f"  bus {bus_name}: {bus.protocol}")
+            asked = demands[bus_name]
+            load = "" if asked.load is None else f", the line is busy {asked.load:.0%} of the time"
+            requests = f", {asked.requests_per_s:.3g} requests/s" if asked.requests_per_s else ""
+            typer.echo(
+                f"  bus {bus_name}: {bus.protocol}, {bus.place}{requests}, {asked.readings_per_s:.3g} readings/s{load}"
+            )
+            if asked.too_much:
+                typer.echo(
+                    f"    warning: more than {BUSY:.0%} leaves too little for commands and repeats; poll less often, "
+                    "raise the baud rate, or put some of the devices on another line",
+                    err=True,
+                )
             for device_name, device in agent.devices.items():
                 if device.bus == bus_name:
                     profile = config.profile_of(device)

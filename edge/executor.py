@@ -22,12 +22,11 @@ _AT_ONCE = 64
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CommandTarget:
-    """A device that takes commands. `birth` is the key of the identity under which it is known."""
+    """A device that takes commands."""
 
     device: Device
     bus: Bus
     profile: Profile
-    birth: str
 
 
 @dataclass(kw_only=True, slots=True)
@@ -54,15 +53,17 @@ _NO_DEVICE = Refusal(detail="the device is not in the agent's configuration, or 
 class CommandExecutor:
     """The commands of one agent. Each runs as a task of `tasks`; those to one device run one after another.
 
-    `target_of` gives a device that takes commands now, or None. `report` takes the outcomes, as drafts for the journal;
-    `observe` takes what a read-back gave, which is a reading like any other, so that screens show the effect before the
-    outcome; `count` takes each outcome for the figures. `clock` is Unix time in milliseconds, `monotonic` in seconds.
+    `target_of` gives a device that takes commands now, or None; `birth_of` the birth under which a device is known now,
+    or an empty text. `report` takes the outcomes, as drafts for the journal; `observe` takes what a read-back gave,
+    which is a reading like any other, so that screens show the effect before the outcome; `count` takes each outcome
+    for the figures. `clock` is Unix time in milliseconds, `monotonic` in seconds.
     """
 
     def __init__(
         self,
         *,
         target_of: Callable[[str], CommandTarget | None],
+        birth_of: Callable[[str], str],
         tokens: TokenBook,
         journal: Journal,
         report: Callable[[Draft], None],
@@ -73,6 +74,7 @@ class CommandExecutor:
         monotonic: Callable[[], float],
     ) -> None:
         self._target_of = target_of
+        self._birth_of = birth_of
         self._tokens = tokens
         self._journal = journal
         self._report = report
@@ -126,7 +128,7 @@ class CommandExecutor:
             self._turns.pop(device, None)
 
     async def _run(self, request: Request, scope: asyncio.Timeout, *, valid: bool, received: float) -> None:
-        known = self._target_of(request.device)
+        birth = self._birth_of(request.device)
         result: CommandResult | None
         try:
             async with scope:
@@ -136,8 +138,7 @@ class CommandExecutor:
         finally:
             del self._running[request.command_id]
         if result is not None:
-            now = self._target_of(request.device) or known
-            self._tell(request.device, result, birth="" if now is None else now.birth)
+            self._tell(request.device, result, birth=self._birth_of(request.device) or birth)
 
     async def _result(self, request: Request, *, valid: bool, received: float) -> CommandResult | None:
         def ended(outcome: Outcome, detail: str) -> CommandResult:
@@ -158,7 +159,7 @@ class CommandExecutor:
                 device=request.device,
                 name=request.name,
                 at_ms=self._clock(),
-                birth=target.birth,
+                birth=self._birth_of(request.device),
             ):
                 return None
         except JournalError as error:

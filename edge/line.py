@@ -57,7 +57,7 @@ class Line:
     """One bus and its devices; `run` keeps the connection until cancelled.
 
     `pipelines` are those of devices that were there before under the same profile: what they last showed stays known.
-    Nothing is sent before `run`. BadRequest for a device that cannot be on this bus.
+    Nothing is sent before `run`. Whatever a driver raises, where it cannot be made so.
     """
 
     def __init__(
@@ -109,7 +109,11 @@ class Line:
     def target(self, device: str) -> CommandTarget:
         """Give a device as commands see it."""
         one = self._planned[device]
-        return CommandTarget(device=self._devices[device], bus=self._bus, profile=one.identity.profile, birth=one.birth)
+        return CommandTarget(device=self._devices[device], bus=self._bus, profile=one.identity.profile)
+
+    def birth(self, device: str) -> str:
+        """Give the key of a device's birth."""
+        return self._planned[device].birth
 
     def last(self, device: str, profile_hash: str) -> Callable[[str], Reading] | None:
         """Give what the points of a device last showed; None when it is not of that profile."""

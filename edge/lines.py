@@ -14,6 +14,14 @@ _CANCEL_AGAIN_S = 1.0
 """A library may lose a cancellation (see runtime.cancellation)."""
 
 
+class LineFailed(Exception):
+    """A line cannot be made from what the site file says."""
+
+    def __init__(self, name: str, error: Exception) -> None:
+        self.name = name
+        super().__init__(f"the bus `{name}` cannot be made: {error}")
+
+
 class Lines:
     """The lines of one agent; each runs as a task of `tasks`, and shows in `health`."""
 
@@ -31,8 +39,14 @@ class Lines:
         return sum(len(line.down) for line, _ in tuple(self._running.values()))  # also asked from another thread
 
     def prepare(self, plans: Mapping[str, LinePlan]) -> tuple[Line, ...]:
-        """Make lines, without starting them; what their devices last showed is kept. BadRequest."""
-        return tuple(Line(name, plan, around=self._around, pipelines=self._known(plan)) for name, plan in plans.items())
+        """Make lines, without starting them; what their devices last showed is kept. LineFailed."""
+        return tuple(self._make(name, plan) for name, plan in plans.items())
+
+    def _make(self, name: str, plan: LinePlan) -> Line:
+        try:
+            return Line(name, plan, around=self._around, pipelines=self._known(plan))
+        except Exception as error:  # no driver that fails over a changed file may end a running agent
+            raise LineFailed(name, error) from error
 
     def start(self, lines: Iterable[Line]) -> None:
         """Start lines that were prepared."""
@@ -87,6 +101,11 @@ class Lines:
             for device, one in plan.devices.items()
             if (line := self._of.get(device)) is not None and line.last(device, one.identity.profile_hash) is not None
         }
+
+    def birth(self, device: str) -> str:
+        """Give the key of the birth under which a device is known now; empty for one that is not here."""
+        line = self._of.get(device)
+        return "" if line is None else line.birth(device)
 
     def last(self, device: str, profile_hash: str) -> Callable[[str], Reading] | None:
         """Give what the points of a device last showed; None when it does not run under that profile."""

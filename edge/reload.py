@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
-from drivers.api import DriverError
 from edge.changes import AgentPlan, Changes, DeviceChange, LineChange, difference, plan_of
 from edge.config import SiteConfig, load_site
+from edge.lines import LineFailed
 from edge.watch import FileWatch, digests
 from runtime.config import ConfigError, Problem
 from runtime.health import Check, Status
@@ -19,7 +19,7 @@ _TRY_AGAIN_AFTER = 10
 """So many looks later a bad file is read again: what it misses may be there by then, such as a password file."""
 
 Apply = Callable[[SiteConfig, AgentPlan, Changes], Awaitable[None]]
-"""Makes the changes; DriverError when they cannot be made, with nothing changed."""
+"""Makes the changes; LineFailed when they cannot be made, with nothing changed."""
 
 
 class Reloader:
@@ -88,8 +88,9 @@ class Reloader:
                 self._tell(plan, changes)
         except ConfigError as error:
             self._refuse(error.problems)
-        except DriverError as error:
-            self._refuse((Problem(key="", message=str(error), remedy="correct the device or its bus"),))
+        except LineFailed as error:
+            key = f"agents.{self._agent}.buses.{error.name}"
+            self._refuse((Problem(key=key, message=str(error), remedy="correct the bus or its devices"),))
         else:
             self._config, self._plan = config, plan
             self._refused, self._at_next_start = (), changes.at_next_start

@@ -101,7 +101,7 @@ async def bench(folder: Path, *, monotonic: Callable[[], float] | None = None) -
     tokens.issue("t", now=clock())
 
     observed: list[PointResult] = []
-    targets = {"pump-1": CommandTarget(device=device, bus=bus, profile=PROFILE, birth="b1")}
+    targets = {"pump-1": CommandTarget(device=device, bus=bus, profile=PROFILE)}
 
     def report(draft: Draft) -> None:
         assert draft.result is not None
@@ -113,6 +113,7 @@ async def bench(folder: Path, *, monotonic: Callable[[], float] | None = None) -
     ):
         executor = CommandExecutor(
             target_of=targets.get,
+            birth_of=lambda _: "b1",
             tokens=tokens,
             journal=journal,
             report=report,
