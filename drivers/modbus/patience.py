@@ -53,6 +53,5 @@ class Patience:
         self._silences[unit] = self._silences.get(unit, 0) + 1
 
     def heard(self, unit: int) -> None:
-        """Say that something came from a unit too late: it lives and is slow, so it gets the whole time-out."""
-        if unit in self._silences:
-            self._silences[unit] = 0
+        """Say that something came from a unit, be it too late: it lives, so it gets the whole time-out."""
+        self._silences.pop(unit, None)
