@@ -13,8 +13,9 @@ from pathlib import Path
 from drivers.api import Hear, Observer, PointResult, Unreachable
 from drivers.osdp import codec
 from drivers.osdp.config import OsdpSettings
-from drivers.osdp.dialogue import MEANINGS, Dialogue, Happening, Security
+from drivers.osdp.dialogue import Dialogue, Happening
 from drivers.osdp.keys import KeyFileError, read_keys
+from drivers.osdp.standing import MEANINGS, Security
 from drivers.serial_line.link import Link, open_link
 from drivers.vigil import Vigil
 from runtime.cancellation import honour_cancellation
@@ -163,8 +164,6 @@ class OsdpBus:
         wire_s = len(request) * _BITS / self.settings.baudrate
         frame = await self._answer(dialogue, until=started + wire_s + self.settings.reply.total_seconds())
         now = loop.time()
-        if self._link is None:
-            return
         if frame is not None:
             self._vigil.answered(dialogue.address)
             happenings = dialogue.heard(frame, now=now)
@@ -174,6 +173,8 @@ class OsdpBus:
                         hear(name, results)
             self._note(dialogue, now - started, "ok")
             return
+        if self._link is None:
+            return
         self._note(dialogue, now - started, "TimedOut")
         if dialogue.unheard(now=now):
             self._rests_until = now + _REST_S
@@ -181,17 +182,18 @@ class OsdpBus:
                 self._drop("nobody answers on it")
 
     async def _answer(self, dialogue: Dialogue, *, until: float) -> codec.Frame | None:
-        while self._link is not None:
+        while True:
             while (frame := codec.take(self._buffer)) is not None:
                 if dialogue.accepts(frame):
-                    return frame
+                    return frame  # also when the line was lost right behind it: the reader has told it, and forgets it
+            if self._link is None:
+                return None
             self._news.clear()
             try:
                 async with asyncio.timeout_at(until):
                     await self._news.wait()
             except TimeoutError:
                 return None
-        return None
 
     async def _wait_for_silence(self) -> None:
         """Let what still comes along the line run out, but not for ever."""

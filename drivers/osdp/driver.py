@@ -8,9 +8,10 @@ from drivers.osdp import outputs
 from drivers.osdp.bus import OsdpBus
 from drivers.osdp.cards import credential, text_of
 from drivers.osdp.codec import REFUSALS, Command
-from drivers.osdp.dialogue import MEANINGS, SILENT_AFTER_S, Happening, Order, Outcome, Security, Status
+from drivers.osdp.dialogue import Happening
 from drivers.osdp.pins import PinPad
 from drivers.osdp.replies import Card, Keys, LocalStatus
+from drivers.osdp.standing import MEANINGS, SILENT_AFTER_S, Order, Outcome, Security, Status
 from drivers.places.osdp import OsdpPoint
 from drivers.profile import Profile
 

@@ -18,7 +18,7 @@ Signal = Literal[
 Events: `card` is the number of bits and the bits in hexadecimal, as in `26:2C1A3F0`; `facility` and `number` are read
 out of it where its format is known; `key` is a PIN, complete with its `#`.
 
-States: `security` says in a number how the secure channel stands (`drivers.osdp.dialogue.Security`), `secure` whether
+States: `security` says in a number how the secure channel stands (`drivers.osdp.standing.Security`), `secure` whether
 it does; `cards`, `sessions`, `refusals` count since the agent's start; `vendor` to `firmware` say what the reader is.
 
 Outputs: `led` is a pattern such as `green for 3s` (`drivers.osdp.outputs`), `buzzer` and `output` are seconds, `text`

@@ -11,7 +11,7 @@ import pytest
 
 from drivers.address import DeviceAddress
 from drivers.api import BadRequest, Refused, TimedOut, Unreachable
-from drivers.osdp.dialogue import Security
+from drivers.osdp.standing import Security
 from drivers.registry import open_bus, open_device
 from simulators.lines.osdp import write_key_file
 from simulators.osdp.frames import Heard

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from drivers.catalog import catalog_profile
-from drivers.osdp.dialogue import Security
+from drivers.osdp.standing import Security
 from edge.config import load_site
 from runtime.config import ConfigError
 from tests.support.broker import free_port, running_broker

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from drivers.osdp import codec
 from drivers.osdp.bus import choose, next_due
 from drivers.osdp.codec import Command, Frame, Reply
-from drivers.osdp.dialogue import SILENT_AFTER_S, Dialogue, Order, Outcome, Security
+from drivers.osdp.dialogue import Dialogue
+from drivers.osdp.standing import SILENT_AFTER_S, Order, Outcome, Security
 from simulators.osdp import frames
 from simulators.osdp.secure import ReaderSession
 
