@@ -17,6 +17,7 @@ from drivers.profile import Profile
 __all__ = ["ModbusBus", "ModbusDevice"]
 
 _PLANS = 256  # polls are few; each read-back of a command is one too
+_FRUITLESS_S = 5.0  # so long a search goes on in which nothing is answered; gateways say "device failure" after seconds
 _ONLY_WRITTEN = "cannot be read: it only takes commands"
 _MUTE = "never answered, though the device answers other requests; it is asked again later"
 
@@ -143,7 +144,7 @@ class ModbusDevice:
                 if refusal is not None:
                     if self.bus.holes(self.unit).is_blank(part.table, part.span, now=_now()):
                         return refusal
-                    await self._search(results, part, refusal.code, urgent=urgent)
+                    await self._search(results, part, refusal, urgent=urgent)
         except DriverError as error:
             return error
         return None
@@ -170,24 +171,29 @@ class ModbusDevice:
         results |= decoder.decode(raw)
         return None
 
-    async def _search(self, results: dict[str, PointResult], block: Block, code: int, *, urgent: bool) -> None:
-        """Ask for the parts of a block that was refused with `code`, and remember what is refused by itself."""
+    async def _search(self, results: dict[str, PointResult], block: Block, refusal: Refused, *, urgent: bool) -> None:
+        """Ask for the parts of a block that was refused, and remember what is refused by itself.
+
+        Raises the refusal when it gives up, because nothing at all was answered for a while.
+        """
         findings = Findings()
-        steps = search(block, {name: self._point(name) for name in block.points}, findings, code)
-        learns = code == ILLEGAL_ADDRESS
-        holes = self.bus.holes(self.unit)
+        steps = search(block, {name: self._point(name) for name in block.points}, findings, refusal.code)
+        learns = refusal.code == ILLEGAL_ADDRESS
+        holes, started = self.bus.holes(self.unit), _now()
         try:
             asked = next(steps, None)
-            while asked is not None:
-                refusal = await self._ask(results, asked, self._decoder(asked), urgent=urgent)
-                learns = learns or refusal is None
+            while asked is not None and (learns or _now() - started < _FRUITLESS_S):
+                again = await self._ask(results, asked, self._decoder(asked), urgent=urgent)
+                learns = learns or again is None
                 try:
-                    asked = steps.send(None if refusal is None else refusal.code)
+                    asked = steps.send(None if again is None else again.code)
                 except StopIteration:
                     asked = None
             if not learns:
                 # All of it fails, which is more likely to pass than that each of its addresses is a hole.
-                holes.learn_blank(block.table, block.span, code, now=_now())
+                holes.learn_blank(block.table, block.span, refusal.code, now=_now())
+            if asked is not None:
+                raise refusal
         finally:
             if learns:
                 holes.learn(block.table, refused=findings.refused, seams=findings.seams, now=_now())

@@ -1,6 +1,7 @@
 """Exceptions in block reads, whatever their code: what is asked then, what is remembered, and what is let go again."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -42,11 +43,13 @@ class Unit:
     def __init__(self, peer: TcpPeer) -> None:
         self.codes: dict[int, int] = {}
         self.asked: list[tuple[int, int]] = []
+        self.on_request: Callable[[], None] = lambda: None
         peer.script = lambda request: [(0, self._answer(request))]
 
     def _answer(self, request: bytes) -> bytes:
         address, count = int.from_bytes(request[8:10], "big"), int.from_bytes(request[10:12], "big")
         self.asked.append((address, count))
+        self.on_request()
         code = next((self.codes[at] for at in range(address, address + count) if at in self.codes), None)
         data = b"".join(at.to_bytes(2, "big") for at in range(address, address + count))
         pdu = bytes([0x83, code]) if code else bytes([3, len(data)]) + data
@@ -130,6 +133,24 @@ async def test_a_device_that_fails_as_a_whole_is_not_searched_at_every_poll(
         unit.codes = {}  # and when it recovers, everything is read at the next poll
         assert await bad(thing) == {}
         assert unit.take_asked() == [(0, POINTS)]
+
+
+async def test_a_gateway_that_takes_seconds_to_say_failure_is_not_searched_to_the_end(
+    unit: Unit, tcp_peer: TcpPeer, clock: Clock
+) -> None:
+    def slowly() -> None:
+        clock.now += 1
+
+    unit.codes, unit.on_request = dict.fromkeys(range(POINTS), 4), slowly
+    async with connected(tcp_settings(tcp_peer.port)) as bus:
+        thing = ModbusDevice(bus, unit=1, profile=FLAT, name="d")
+        assert set((await bad(thing)).values()) == {"refused: device failure (code 4)"}
+        assert len(unit.take_asked()) <= 1 + 5
+        with pytest.raises(Refused, match="device failure"):
+            await bad(thing)
+        assert unit.take_asked() == [(0, POINTS)]
+        unit.codes = {}
+        assert await bad(thing) == {}
 
 
 async def test_the_search_of_a_failing_device_comes_again_after_a_while(
