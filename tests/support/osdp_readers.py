@@ -23,7 +23,7 @@ from simulators.osdp.server import serve_readers_pty, serve_readers_tcp
 from simulators.osdp.station import ReaderStation, ReaderStations
 from simulators.witness import Witness
 
-CARD = "26:2C1A3F0"
+CARD = "26:2F623AE"
 SLACK = 3.0
 
 
