@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import cv2
@@ -13,6 +14,7 @@ from drivers.camera.place import NoLogin, read_login, with_login
 from drivers.camera.source import Sink, StreamLost
 
 _PORT = 554
+_KNOCK_S = 1.0
 _MOST_LAG_S = 1.5
 _DRIFT = 0.001
 _ENDED = 10
@@ -74,7 +76,7 @@ class RtspSource:
             login = read_login(settings.credentials_file)
         except NoLogin as error:
             raise StreamLost(str(error)) from error
-        self._knock()
+        speaks = self._knock()
         capture = cv2.VideoCapture()
         # Each picture is decoded by one thread: several would hold back as many pictures as there are threads.
         options = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, timeout_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, patience_ms]
@@ -88,19 +90,30 @@ class RtspSource:
             capture.release()
             if hung := time.monotonic() - started >= 0.9 * timeout_ms / 1000:
                 raise StreamLost(f"no stream within {timeout_ms / 1000:g} s", silent=hung)
+            if not speaks:
+                raise StreamLost("the camera drops the connection")
             raise StreamLost(_REFUSED, refused=True)
         return capture
 
-    def _knock(self) -> None:
-        """See whether anybody is there: FFmpeg does not say why it could not open a stream."""
+    def _knock(self) -> bool:
+        """See who is there, as FFmpeg does not say why it cannot open a stream; whether RTSP is spoken. StreamLost.
+
+        A camera that is just starting accepts connections and drops them: that is no refusal.
+        """
         parts = urlsplit(self._settings.url)
         timeout = self._settings.timeout.total_seconds()
         try:
-            socket.create_connection((parts.hostname or "", parts.port or _PORT), timeout).close()
+            with socket.create_connection((parts.hostname or "", parts.port or _PORT), timeout) as connection:
+                connection.settimeout(min(timeout, _KNOCK_S))
+                with suppress(OSError):
+                    connection.sendall(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n")
+                    return connection.recv(64).startswith(b"RTSP/")
+                return False
         except TimeoutError as error:
             raise StreamLost(f"no connection within {timeout:g} s") from error
-        except OSError as error:
-            raise StreamLost(f"cannot connect: {error.strerror or error}") from error
+        except (OSError, UnicodeError) as error:  # UnicodeError: a host that is no name
+            why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            raise StreamLost(f"cannot connect: {why}") from error
 
 
 class Lag:

@@ -8,15 +8,21 @@ import time
 import tracemalloc
 from datetime import timedelta
 from pathlib import Path
+from typing import ClassVar
 
+import cv2
+import numpy as np
 import pytest
 
 from drivers.address import DeviceAddress
 from drivers.api import BadRequest, Unreachable
 from drivers.camera.driver import Camera, CameraBus
+from drivers.camera.mjpeg import _Decoder
+from drivers.camera.source import Sink
 from drivers.catalog import catalog_profile
 from drivers.registry import open_bus, open_device
 from simulators.cameras import stamp
+from simulators.cameras.challenge import Guard
 from tests.support.cameras import (
     PASSWORD,
     VISIBLE,
@@ -287,7 +293,62 @@ async def test_memory_stays_bounded_while_nobody_looks() -> None:
     assert grown < 4 * frame.image.nbytes  # sixty pictures came
 
 
+async def test_a_camera_that_is_starting_is_no_camera_that_refuses() -> None:
+    async def drop(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(drop, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        async with watching(f"rtsp://127.0.0.1:{port}/1") as camera:
+            assert camera.bus.state().problem == "the camera drops the connection"
+
+
+def test_a_picture_that_was_overtaken_is_skipped_and_not_decoded() -> None:
+    free, begun = threading.Event(), threading.Event()
+    shown: list[float] = []
+    skipped: list[int] = []
+
+    def show(_image: object, at_s: float) -> None:
+        begun.set()
+        free.wait(10)
+        shown.append(at_s)
+
+    sink = Sink(
+        arrived=lambda _at: None, shown=show, corrupt=lambda _count: None, skipped=skipped.append, stopped=lambda: False
+    )
+    jpeg = bytes(cv2.imencode(".jpg", np.zeros((16, 16, 3), np.uint8))[1])
+    with _Decoder(sink, name="test") as decoder:
+        decoder.put(jpeg, 1.0)
+        assert begun.wait(10)
+        for at_s in (2.0, 3.0, 4.0):
+            decoder.put(jpeg, at_s)
+        free.set()
+        started = time.monotonic()
+        while len(shown) < 2 and time.monotonic() - started < 10:
+            time.sleep(0.01)
+    assert shown == [1.0, 4.0]
+    assert skipped == [1, 1]
+
+
+class CountingGuard(Guard):
+    asked: ClassVar[list[str]] = []
+
+    def lets_in(self, authorization: str, method: str) -> bool:
+        if authorization:
+            self.asked.append(method)
+        return super().lets_in(authorization, method)
+
+
 class TestLogin:
+    async def test_a_wrong_login_is_tried_seldom(self, stream: str, tmp_path: Path) -> None:
+        guard = CountingGuard(user="linli", password="right", nonce="4e1f", qop=stream != "rtsp")
+        guard.asked.clear()
+        file = login_file(tmp_path, password="wrong")
+        async with visible(stream, guard=guard) as simulated, watching(simulated.url, credentials_file=file):
+            await asyncio.sleep(2.5)
+        assert 1 <= len(guard.asked) <= 3  # at once, after one second, and after two more
+
     async def test_the_camera_lets_the_right_login_in(self, stream: str, tmp_path: Path) -> None:
         async with (
             visible(stream, guard=guard_for(stream)) as simulated,
