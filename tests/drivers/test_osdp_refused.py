@@ -1,4 +1,4 @@
-"""What an OSDP line does not believe: plain text, other keys, what was recorded, noise; and keys and PINs stay inside."""
+"""What an OSDP line does not believe: plain text, other keys, recordings, noise; and keys and PINs stay inside."""
 
 import asyncio
 import contextlib
