@@ -15,6 +15,7 @@ from runtime.logs import get_log
 
 _KEPT = 64  # reads that wait for somebody to listen
 _KEPT_S = 2.0  # and no longer: a pass that was shown before must not open a door now
+_SETTLES_S = 0.2  # a serial server takes a connection and drops it at once when another has the port
 
 
 class ReaderBus(ListeningLine):
@@ -31,6 +32,14 @@ class ReaderBus(ListeningLine):
         self._kept: deque[tuple[float, tuple[PointResult, ...]]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._began_s: float | None = None
+
+    async def connect(self) -> None:
+        """Open the line; Unreachable. A TCP connection must last a moment, for nothing else proves that it is one."""
+        await super().connect()
+        if self.settings.host is not None:
+            await asyncio.sleep(_SETTLES_S)
+            if not self.connected:
+                raise self.unreachable()
 
     def attach(self, reader: "Reader") -> None:
         """Take the reader that speaks on this line."""

@@ -13,12 +13,14 @@ from typing import Protocol, Self, TypeVar
 
 from pydantic import Field, model_validator
 
+from runtime.logs import get_log
 from simulators.devices import Devices, Played
 from simulators.disturbances import Kind, Transport
 from simulators.lines.base import Baudrate, LineContext, Link, SceneDevice, SceneLine
 from simulators.pseudo_terminal import LineUnavailable, PseudoTerminal
 from simulators.transmitter import Reply, Transmitter
 
+_RETRY_S = 0.2
 _BITS = 10  # of a byte on the wire: start, eight, stop
 
 
@@ -94,40 +96,21 @@ async def speaking_tcp(
 ) -> AsyncIterator[int]:
     """Serve on a TCP port; gives the port that is really used (for `port=0`). LineUnavailable when it is taken."""
     (speaker,) = devices.by_name.values()
-    connections: set[_Connection] = set()
-    byte_s = _BITS / baudrate if baudrate else 0.0
+    served = _TcpPort(devices, speaker, host, port, byte_s=_BITS / baudrate if baudrate else 0.0)
     try:
-        server = await asyncio.get_running_loop().create_server(
-            lambda: _Connection(devices, speaker, connections, byte_s), host, port
-        )
+        await served.listen()
     except OSError as error:
         remedy = "stop what uses it, or change the scene's `port`"
         why = f"cannot listen on {host}:{port}: {error.strerror or error}; {remedy}"
         raise LineUnavailable(why) from error
-
-    def on_line() -> None:
-        for connection in tuple(connections):
-            if Kind.LINE_DROPPED in devices.line:
-                connection.close()
-            elif Kind.HALF_OPEN in devices.line:
-                connection.forget()
-
-    def say(reply: Reply) -> None:
-        for number, connection in enumerate(tuple(connections)):
-            # Said once, however many hear it.
-            connection.say(reply if number == 0 else replace(reply, note=_nothing))
-
-    devices.watch(on_line)
-    speaker.say = say
+    devices.watch(served.on_line)
+    speaker.say = served.say
     try:
-        yield int(server.sockets[0].getsockname()[1])
+        yield served.port
     finally:
         speaker.say = nobody_hears
-        devices.unwatch(on_line)
-        server.close()
-        for connection in tuple(connections):
-            connection.close()
-        await server.wait_closed()
+        devices.unwatch(served.on_line)
+        await served.close()
 
 
 @asynccontextmanager
@@ -160,10 +143,74 @@ async def speaking_pty(devices: Devices[Heard], *, link: Path, baudrate: int | N
         terminal.close()
 
 
-class _Connection(asyncio.Protocol):
-    def __init__(self, devices: Devices[Heard], speaker: Heard, connections: "set[_Connection]", byte_s: float) -> None:
-        self._devices = devices
+class _TcpPort:
+    """A port that is taken away and comes back in the same place, and its connections."""
+
+    def __init__(self, devices: Devices[Heard], speaker: Heard, host: str, port: int, *, byte_s: float) -> None:
+        self.port = port
+        self._line = devices.line
         self._speaker = speaker
+        self._host = host
+        self._byte_s = byte_s
+        self._connections: set[_Connection] = set()
+        self._server: asyncio.Server | None = None
+        self._restoring: asyncio.Task[None] | None = None
+
+    async def listen(self) -> None:
+        """Open the port; OSError when it cannot be had."""
+        self._server = await asyncio.get_running_loop().create_server(self._connection, self._host, self.port)
+        self.port = int(self._server.sockets[0].getsockname()[1])
+
+    def on_line(self) -> None:
+        """Follow the line's disturbances."""
+        if Kind.LINE_DROPPED in self._line:
+            self._drop()
+        elif self._server is None and self._restoring is None:
+            self._restoring = asyncio.create_task(self._restore(), name=f"simulators:restore:{self.port}")
+        if Kind.HALF_OPEN in self._line:
+            for connection in self._connections:
+                connection.forget()
+
+    def say(self, reply: Reply) -> None:
+        """Send to everybody; noted once, however many hear it."""
+        for number, connection in enumerate(tuple(self._connections)):
+            connection.say(reply if number == 0 else replace(reply, note=_nothing))
+
+    async def close(self) -> None:
+        """Close the port and its connections."""
+        server, restoring = self._server, self._restoring
+        self._drop()
+        if restoring is not None:
+            await asyncio.gather(restoring, return_exceptions=True)
+        if server is not None:
+            await server.wait_closed()
+
+    def _connection(self) -> "_Connection":
+        return _Connection(self._speaker.hear, self._connections, self._byte_s)
+
+    def _drop(self) -> None:
+        if self._restoring is not None:
+            self._restoring.cancel()
+            self._restoring = None
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for connection in tuple(self._connections):
+            connection.close()
+
+    async def _restore(self) -> None:
+        while self._server is None:
+            try:
+                await self.listen()
+            except OSError as error:
+                get_log("simulators.lines").warning("port not back yet", port=self.port, why=str(error))
+                await asyncio.sleep(_RETRY_S)
+        self._restoring = None
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, hear: Callable[[bytes], None], connections: "set[_Connection]", byte_s: float) -> None:
+        self._hear = hear
         self._connections = connections
         self._transmitter = Transmitter(self._write, byte_s=byte_s)
         self._transport: asyncio.Transport | None = None
@@ -173,8 +220,6 @@ class _Connection(asyncio.Protocol):
         if isinstance(transport, asyncio.Transport):
             self._transport = transport
         self._connections.add(self)
-        if Kind.LINE_DROPPED in self._devices.line:
-            self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._transmitter.close()
@@ -182,7 +227,7 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if not self._forgotten:
-            self._speaker.hear(data)
+            self._hear(data)
 
     def say(self, reply: Reply) -> None:
         """Send something, unless this connection is forgotten."""
