@@ -82,7 +82,7 @@ class Messenger:
             case PublishGap(gap=gap):
                 return self._gap(gap, at_ms)
             case PublishRecord():
-                return self._record(action)
+                return self._record(action, at_ms)
             case _:
                 assert_never(action)
 
@@ -102,18 +102,18 @@ class Messenger:
         """Read an NCMD or DCMD; WireError."""
         return self._node.parse_command(topic, payload)
 
-    def _record(self, action: PublishRecord) -> Message:
-        record = action.record
+    def _record(self, action: PublishRecord, at_ms: int) -> Message:
+        record = action.record  # its metrics carry their own times; the payload's is that of publishing
         metrics, left_out = translate.record_metrics(
             record, self._born[record.device].profile, journal_id=self._journal_id, historical=action.historical
         )
         try:
-            message = self._node.device_data(record.device, metrics, record.at_ms)
+            message = self._node.device_data(record.device, metrics, at_ms)
         except WireError:
             # Something in it has no place in a payload. A gap shows that; a record that is sent for ever would stop
             # all others.
             self._on_left_out(len(record.readings))
-            return self._gap(Gap(first=record.offset, last=record.offset), record.at_ms)
+            return self._gap(Gap(first=record.offset, last=record.offset), at_ms)
         if left_out:
             self._on_left_out(left_out)
         return message

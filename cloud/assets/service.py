@@ -1,6 +1,7 @@
 """What assets does: keeps nodes, devices, profiles and last values as they report themselves, and commands."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from sqlalchemy import RowMapping
@@ -324,11 +325,17 @@ async def list_devices(
 
 
 async def describe_device(conn: AsyncConnection, actor: Actor, device_id: int) -> tuple[RowMapping, list[LastValue]]:
-    """Give a device and its last values by point; NotFound when the actor does not see it."""
+    """Give a device and its last values by point; NotFound when the actor does not see it.
+
+    The values of a device that is offline are stale, since it is offline: nobody knows whether they still hold.
+    """
     rows = await repository.list_devices(conn, visible=actor.visible(), device_id=device_id, limit=1)
     if not rows:
         raise NotFound(f"there is no device {device_id}")
-    return rows[0], (await repository.last_values(conn, [device_id])).get(device_id, [])
+    values = (await repository.last_values(conn, [device_id])).get(device_id, [])
+    if not rows[0]["online"]:
+        values = [replace(value, quality=int(Quality.STALE)) for value in values]
+    return rows[0], values
 
 
 async def last_values(conn: AsyncConnection, device_ids: Sequence[int]) -> dict[int, list[LastValue]]:

@@ -225,7 +225,8 @@ class StateKeeper:
         node.devices.pop(died.device, None)
         row = await assets.find_device(conn, node_id=node.id, name=died.device)
         if row is not None:
-            await assets.device_died(conn, device_id=row.id, now_ms=now_ms)
+            # Since the time that its node says, but never since a time to come.
+            await assets.device_died(conn, device_id=row.id, now_ms=min(died.timestamp_ms, now_ms))
 
     async def _node_died(self, conn: AsyncConnection, key: NodeKey, now_ms: int) -> None:
         node = await self._node(conn, key)
