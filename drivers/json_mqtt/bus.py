@@ -1,6 +1,7 @@
 """The connection to a broker that devices publish to, as `drivers.api.Bus` has it."""
 
 import asyncio
+import logging
 import socket
 import ssl
 from collections import deque
@@ -110,7 +111,11 @@ class MqttBus:
             why = f"the broker refuses: {error}; check `username`, `password_file` and `client_id`"
             raise Unreachable(device=self.name, why=why) from error
         except (aiomqtt.MqttError, OSError, ValueError) as error:
+            await _leave(client)  # a peer that took the connection and said nothing would keep it, and connect later
             raise Unreachable(device=self.name, why=str(error) or type(error).__name__) from error
+        except asyncio.CancelledError:
+            await _leave(client)
+            raise
         try:
             await self._subscribe(client)
         except (aiomqtt.MqttError, OSError) as error:
@@ -167,6 +172,7 @@ class MqttBus:
             password=password,
             identifier=settings.client_id,
             clean_session=False,
+            logger=_quiet(),
             queue_type=cast("type[asyncio.Queue[aiomqtt.Message]]", partial(_Inlet, self._on_message)),
             keepalive=int(settings.keepalive.total_seconds()),
             timeout=settings.timeout.total_seconds(),
@@ -251,6 +257,13 @@ class MqttBus:
             if self._observe is not None:
                 self._observe(memory.name, loop.time() - started, taken.fate.value)
         self.counts.unwanted += not wanted
+
+
+def _quiet() -> logging.Logger:
+    """Give a logger for the library: what it would say comes as errors, which the bus tells in its own words."""
+    logger = logging.getLogger("drivers.json_mqtt.library")
+    logger.setLevel(logging.CRITICAL)
+    return logger
 
 
 def _code(granted: object) -> int:

@@ -176,6 +176,27 @@ async def test_a_refused_subscription_is_named(tmp_path: Path) -> None:
         assert not agent.bus.connected
 
 
+async def test_a_peer_that_takes_connections_and_says_nothing_is_left_again(tmp_path: Path) -> None:
+    left = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while await reader.read(100):
+                pass
+        left.set()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        stand_in = Broker(folder=tmp_path, users=USERS, port=server.sockets[0].getsockname()[1])
+        settings = bus_settings(stand_in, tmp_path).model_copy(update={"timeout": timedelta(seconds=0.5)})
+        agent = make_agent(settings)
+        with pytest.raises(Unreachable):
+            await agent.bus.connect()
+        async with asyncio.timeout(15):
+            await left.wait()
+
+
 async def test_silence_is_counted_only_while_somebody_listens(broker: Broker, tmp_path: Path) -> None:
     defaults = button().json_defaults.model_copy(update={"expect_every": timedelta(seconds=1)})
     brief = button().model_copy(update={"json_defaults": defaults})
