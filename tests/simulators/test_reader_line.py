@@ -22,7 +22,7 @@ from simulators.lines.reader import ReaderStation, reader_frame, shown
 from simulators.machines.api import UnknownFault
 from simulators.machines.reader import ReaderMachine, number_of
 from simulators.witness import read_answered_points, witness_files
-from tests.support.spoken_lines import NAME, chance, opened, spoken_line
+from tests.support.spoken_lines import NAME, back, chance, opened, spoken_line
 from tests.support.spoken_profiles import reader_profile
 
 WAYS: dict[str, dict[str, Any]] = {
@@ -203,11 +203,10 @@ async def test_a_dropped_line_comes_back(transport: str, tmp_path: Path) -> None
         devices.fault(NAME, "present:0000000001")  # lost: nobody hears it
         await asyncio.sleep(0.2)
         devices.clear(NAME, "line-dropped")
-        async with asyncio.timeout(5):
-            await device.bus.connect()
-            await asyncio.sleep(0.2)
-            devices.fault(NAME, "present:0000000002")
-            assert (await ear.next())["card"] == "0000000002"
+        await back(device.bus)
+        await asyncio.sleep(0.2)
+        devices.fault(NAME, "present:0000000002")
+        assert (await ear.next())["card"] == "0000000002"
 
 
 def test_people_come_by_themselves() -> None:

@@ -16,7 +16,7 @@ from simulators.devices import Devices
 from simulators.lines.thermal_array import ThermalArrayStation, picture_frame
 from simulators.machines.thermal import ThermalArrayMachine
 from simulators.witness import read_answered_points, witness_files
-from tests.support.spoken_lines import NAME, chance, opened, spoken_line
+from tests.support.spoken_lines import NAME, back, chance, opened, spoken_line
 
 PROFILE = catalog_profile("gy-mcu90640-thermal-array")
 POINTS = list(PROFILE.points)
@@ -142,9 +142,8 @@ async def test_a_dropped_line_comes_back(transport: str, tmp_path: Path) -> None
         with pytest.raises(Unreachable):
             await array.read(POINTS)
         devices.clear(NAME, None)
-        async with asyncio.timeout(5):
-            await array.bus.connect()
-            await array.read(POINTS)
+        await back(array.bus)
+        await array.read(POINTS)
 
 
 async def test_a_half_open_connection_is_given_up(tmp_path: Path) -> None:

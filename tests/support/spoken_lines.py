@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from drivers.address import DeviceAddress
-from drivers.api import Bus, Device
+from drivers.api import Bus, Device, Unreachable
 from drivers.profile import Profile
 from drivers.registry import BusSettings, open_bus, open_device
 from runtime.lifecycle import every
@@ -58,6 +58,16 @@ async def spoken_line(
                 living.cancel()
                 with suppress(asyncio.CancelledError):
                     await living
+
+
+async def back(bus: Bus) -> None:
+    """Connect again, as an agent does: with pauses, until it works. Five seconds are enough."""
+    async with asyncio.timeout(5):
+        while not bus.connected:
+            try:
+                await bus.connect()
+            except Unreachable:
+                await asyncio.sleep(0.1)
 
 
 @asynccontextmanager
