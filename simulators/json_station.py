@@ -66,7 +66,7 @@ class JsonStation:
         self._every_s = every_s
         self._clock_ms = clock_ms
         self._outbox = outbox
-        self._number = random.randrange(1 << 30)
+        self._number = clock_ms()  # ids never come again, also after a new start
         places = {key: point.at(JsonPoint) for key, point in profile.points.items()}
         availability = profile.json_defaults.availability
         self._told = {

@@ -7,15 +7,17 @@ from typing import Any
 import pytest
 
 from drivers.api import PointResult, TimedOut, Unreachable
+from drivers.json_mqtt import payload
 from drivers.json_mqtt.memory import KEPT, NOT_SAID, SINCE_WRITTEN, Arrived, Fate, Memory, Taken
+from drivers.places.message import JsonPoint
 from drivers.profile import Profile
-from tests.support.json_profiles import button, plain, plug, shared
+from tests.support.json_profiles import button, plain, plug, profile, shared
 
 NOON_MS = 1_700_000_000_000
 
 
-def memory_of(profile: Profile, **owner: str) -> Memory:
-    return Memory(profile=profile, name="device-1", owner=owner)
+def memory_of(made: Profile, **owner: str) -> Memory:
+    return Memory(profile=made, name="device-1", owner=owner)
 
 
 def say(
@@ -169,6 +171,89 @@ def test_a_read_back_counts_only_what_was_said_after_the_write() -> None:
     assert shown(memory, "on").value is True
     say(memory, "state", {"state": "ON"})
     assert memory.show(["on"], now=0.0, read_back=True)["on"].value is True
+
+
+def test_a_shelly_of_the_second_generation() -> None:
+    switch = profile(
+        {
+            "on": (
+                {
+                    "topic": "switch",
+                    "path": "output",
+                    "type": "bool",
+                    "write": {
+                        "topic": "{address}/rpc",
+                        "payload": '{"id":1,"src":"linli","method":"Switch.Set","params":{"id":0,"on":{value}}}',
+                    },
+                },
+                {},
+            ),
+            "press": (
+                {
+                    "topic": "events",
+                    "path": "params.events[0].event",
+                    "type": "string",
+                    "when": {"path": "method", "equals": "NotifyEvent"},
+                    "event": True,
+                },
+                {},
+            ),
+            "power": ({"topic": "events", "path": 'params["switch:0"].apower', "type": "float", "optional": True}, {}),
+        },
+        {
+            "availability": {"topic": "online", "online": "true", "offline": "false"},
+            "topics": {
+                "switch": {"topic": "{address}/status/switch:0"},
+                "events": {"topic": "{address}/events/rpc"},
+                "online": {"topic": "{address}/online", "payload": "text"},
+            },
+        },
+    )
+    memory = memory_of(switch)
+    say(memory, "switch", {"id": 0, "output": True})
+    say(memory, "events", {"method": "NotifyStatus", "params": {"ts": 1.5, "switch:0": {"id": 0, "apower": 8.9}}})
+    said = say(memory, "events", {"method": "NotifyEvent", "params": {"events": [{"event": "single_push"}]}})
+    assert [one.value for one in said.events] == ["single_push"]
+    assert (shown(memory, "on").value, shown(memory, "power").value) == (True, 8.9)
+    topic, text = payload.write(switch.points["on"].at(JsonPoint), value=False, variables={"address": "shellyplus1-a1"})
+    assert topic == "shellyplus1-a1/rpc"
+    assert json.loads(text)["params"] == {"id": 0, "on": False}
+    say(memory, "online", b"false")
+    with pytest.raises(Unreachable):
+        shown(memory, "on")
+
+
+def test_a_tasmota_plug() -> None:
+    plug_in = profile(
+        {
+            "power": ({"topic": "sensor", "path": "ENERGY.Power", "type": "float"}, {"unit": "W"}),
+            "on": (
+                {
+                    "topic": "state",
+                    "path": "POWER",
+                    "type": "bool",
+                    "values": {"ON": True, "OFF": False},
+                    "write": {"topic": "cmnd/{address}/POWER", "payload": "{text}"},
+                },
+                {},
+            ),
+        },
+        {
+            "availability": {"topic": "lwt", "online": "Online", "offline": "Offline"},
+            "topics": {
+                "sensor": {"topic": "tele/{address}/SENSOR"},
+                "state": {"topic": "tele/{address}/STATE"},
+                "lwt": {"topic": "tele/{address}/LWT", "payload": "text"},
+            },
+        },
+    )
+    memory = memory_of(plug_in)
+    say(memory, "lwt", b"Online", retained=True)
+    say(memory, "sensor", {"Time": "2026-01-01T00:00:00", "ENERGY": {"Power": 60, "Voltage": 230}})
+    say(memory, "state", {"POWER": "ON"})
+    assert (shown(memory, "power").value, shown(memory, "on").value) == (60.0, True)
+    written = payload.write(plug_in.points["on"].at(JsonPoint), value=False, variables={"address": "plug"})
+    assert written == ("cmnd/plug/POWER", "OFF")
 
 
 def test_on_a_shared_topic_each_device_hears_its_own() -> None:
