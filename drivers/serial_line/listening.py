@@ -30,6 +30,7 @@ class ListeningLine(ABC):
         await self.close()
         timeout = self.settings.timeout.total_seconds()
         self._begins()
+        self._lost = ""
         try:
             async with asyncio.timeout(timeout):
                 self._link = await open_link(self.settings, self._heard, self._on_lost)
@@ -37,7 +38,9 @@ class ListeningLine(ABC):
             raise Unreachable(device=self.name, why=f"no connection within {timeout:g} s") from error
         except (OSError, ValueError) as error:
             raise Unreachable(device=self.name, why=str(error)) from error
-        self._lost = ""
+        if self._lost:  # while it was being opened
+            self._link = None
+            raise self.unreachable()
 
     async def close(self) -> None:
         """Close it; never raises."""

@@ -199,6 +199,17 @@ async def test_a_port_that_is_not_there_is_unreachable() -> None:
             pass
 
 
+async def test_a_serial_server_that_drops_connections_at_once_is_unreachable() -> None:
+    async def drop(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(drop, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(Unreachable, match="closed by the other end"):
+            async with reader_on({"host": "127.0.0.1", "port": port}, None):
+                pass
+
+
 def test_settings_of_asked_lines_are_refused() -> None:
     with pytest.raises((ConfigError, ValidationError), match="device speaks by itself"):
         validate("test", {"protocol": "reader", "port": "/dev/ttyS0", "quiet": "1s"}, ReaderSettings)
