@@ -62,6 +62,47 @@ def write_message(profile: Profile, topic: str, said: Said, variables: Mapping[s
     return json.dumps(document, ensure_ascii=False).encode()
 
 
+def read_order(place: JsonPoint, payload: str, variables: Mapping[str, str]) -> Value | None:
+    """Read the value out of what was published to a point's order topic; None when it is no such order."""
+    if place.write is None:
+        return None
+    pattern, kind = "", ""
+    parts = _HOLE.split(place.write.payload)  # texts, and the names between them
+    for text, hole in zip(parts[::2], [*parts[1::2], None], strict=True):
+        pattern += re.escape(text)
+        if hole in {"value", "text", "bytes", "hex"}:
+            pattern, kind = pattern + "(.*)", hole
+        elif hole is not None:
+            pattern += re.escape(variables.get(hole, hole))
+    found = re.fullmatch(pattern, payload, flags=re.DOTALL)
+    try:
+        return None if found is None else _meant(place, found[1] if kind else "", kind)
+    except (ValueError, LookupError, StopIteration):
+        return None
+
+
+def _meant(place: JsonPoint, written: str, kind: str) -> Value:
+    raw: Any = written
+    if kind == "value":
+        raw = json.loads(written)
+    elif kind in {"bytes", "hex"} and place.write is not None and place.write.bytes is not None:
+        order = place.write.bytes
+        data = base64.b64decode(written, validate=True) if kind == "bytes" else bytes.fromhex(written)
+        inner = data[len(order.lead) // 2 : len(data) - len(order.trail) // 2]
+        if len(inner) != order.size:
+            raise ValueError("an order of another length")
+        raw = int.from_bytes(inner, order.endian, signed=order.type.startswith("int"))
+    text = raw if isinstance(raw, str) else json.dumps(raw)
+    if place.values:
+        return next(meaning for key, meaning in place.values.items() if key == text)
+    if place.type == "bool":
+        return {"true": True, "false": False, "1": True, "0": False}[text]
+    if place.type == "string":
+        return text
+    number = float(text) * place.scale + place.offset
+    return round(number) if place.type == "int" else number
+
+
 def _envelope(topic: JsonTopic, said: Said, variables: Mapping[str, str]) -> dict[str, Any]:
     document: dict[str, Any] = {}
     if topic.match is not None:

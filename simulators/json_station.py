@@ -15,7 +15,7 @@ from drivers.profile import Profile
 from simulators import disturbances as disturbing
 from simulators.devices import Devices
 from simulators.disturbances import Disturbances, Kind, Mark, Transport
-from simulators.json_messages import Said, topic_of, topics_of, write_message
+from simulators.json_messages import Said, read_order, topic_of, topics_of, write_message
 from simulators.machines import announcer
 from simulators.machines.announcer import Announcer
 from simulators.witness import Witness
@@ -107,6 +107,31 @@ class JsonStation:
         """Give what the machine shows now."""
         return self.machine.values()
 
+    @property
+    def orders(self) -> Mapping[str, list[str]]:
+        """The topics on which it takes orders, with the points that they are for."""
+        found: dict[str, list[str]] = {}
+        for key, point in self.profile.points.items():
+            if (write := point.at(JsonPoint).write) is not None:
+                found.setdefault(topic_of(write.topic, self._variables), []).append(key)
+        return found
+
+    def obey(self, points: list[str], payload: str) -> None:
+        """Do what an order says, and tell what became of it; a silent device hears nothing."""
+        if announcer.SILENT in self.machine.active() or Kind.DEAD in self.disturbances:
+            return
+        for point in points:
+            value = read_order(self.profile.points[point].at(JsonPoint), payload, self._variables)
+            if value is None:
+                continue
+            try:
+                self.machine.write(point, value)
+            except ValueError:
+                self._witness.write(point, value, taken=False)
+            else:
+                self._witness.write(point, value, taken=True)
+            self._due_s = 0.0
+
     def _together_with(self, point: str, values: Mapping[str, Value]) -> dict[str, Value]:
         """Give what stands in the same message as a happening: all that its topic tells."""
         topic = self.profile.points[point].at(JsonPoint).topic
@@ -180,10 +205,24 @@ async def _publish_for_ever(stations: JsonStations, host: str, port: int, identi
             await asyncio.sleep(_LOOK_S)
             continue
         client = aiomqtt.Client(host, port, identifier=identifier, keepalive=10)
-        with suppress(aiomqtt.MqttError, OSError):
-            async with client:
+        try:
+            async with client, asyncio.TaskGroup() as tasks:
+                listening = tasks.create_task(_obey(client, stations), name=f"simulators:{identifier}:orders")
                 await _publish(client, stations, waiting)
+                listening.cancel()
+        except* (aiomqtt.MqttError, OSError):
+            pass  # the broker is away, as in life; it is tried again
         await asyncio.sleep(_AGAIN_S)
+
+
+async def _obey(client: aiomqtt.Client, stations: JsonStations) -> None:
+    orders = [(topic, station) for station in stations.by_name.values() for topic in station.orders]
+    for topic, _ in orders:
+        await client.subscribe(topic, qos=1)
+    async for message in client.messages:
+        for topic, station in orders:
+            if topic == message.topic.value and isinstance(message.payload, bytes):
+                station.obey(station.orders[topic], message.payload.decode(errors="replace"))
 
 
 async def _publish(client: aiomqtt.Client, stations: JsonStations, waiting: list[tuple[float, Letter]]) -> None:

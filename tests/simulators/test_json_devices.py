@@ -14,8 +14,11 @@ from drivers.api import Device, PointResult, TimedOut, Unreachable
 from drivers.catalog import catalog_profile, profile_names
 from drivers.json_mqtt.bus import MqttBus
 from drivers.json_mqtt.config import JsonMqttSettings
+from drivers.places.message import JsonPoint
+from drivers.profile import Profile
 from drivers.registry import open_bus, open_device
 from runtime.config import ConfigError
+from simulators.json_messages import read_order
 from simulators.json_station import JsonStations
 from simulators.lines.base import LineContext
 from simulators.lines.json_mqtt import JsonLine, start
@@ -23,6 +26,7 @@ from simulators.machines.announcer import OF_MESSAGES, Announcer
 from simulators.machines.api import UnknownFault
 from simulators.machines.registry import make_machine
 from simulators.scene import load_scene
+from tests.support.json_profiles import plug
 from tests.support.mqtt_peer import until
 
 SPEAKING = [name for name in profile_names() if catalog_profile(name).protocol == "json"]
@@ -48,10 +52,14 @@ class Played:
 
 
 @contextlib.asynccontextmanager
-async def played(folder: Path, **profiles: str) -> AsyncIterator[Played]:
-    devices = [{"name": name, "profile": profile, "address": f"{name}-1"} for name, profile in profiles.items()]
+async def played(folder: Path, **profiles: str | Profile) -> AsyncIterator[Played]:
+    """Play profiles, those of the catalogue by name."""
+    devices = [
+        {"name": name, "profile": one if isinstance(one, str) else one.name, "address": f"{name}-1"}
+        for name, one in profiles.items()
+    ]
     line = JsonLine.model_validate_json(json.dumps({"name": "air", "protocol": "json-mqtt", "devices": devices}))
-    loaded = {name: catalog_profile(profile) for name, profile in profiles.items()}
+    loaded = {name: catalog_profile(one) if isinstance(one, str) else one for name, one in profiles.items()}
     async with AsyncExitStack() as stack:
         context = LineContext(data=folder, profiles=loaded, time_scale=1.0, stack=stack)
         stations, endpoint = await start(line, context)
@@ -201,6 +209,39 @@ async def test_the_witness_notes_what_was_said(tmp_path: Path) -> None:
         await until("the leak", lambda: scene.values("leak", "leak") == [True])
         rows = [json.loads(row) for row in (tmp_path / "leak.answers.jsonl").read_text().splitlines()]
         assert rows[-1]["points"]["leak"] is True
+
+
+async def test_an_order_is_done_and_proved(tmp_path: Path) -> None:
+    async with played(tmp_path, lamp=plug()) as scene:
+        device = scene.devices["lamp"]
+        scene.tick()
+        await until("the first state", lambda: scene.values("lamp", "on") == [False])
+        await device.write("on", value=True)
+        await device.write("interval", 1200)
+        await until("the orders", lambda: scene.stations.by_name["lamp"].values()["interval"] == 1200)
+        scene.tick()
+        await until("what it says next", lambda: scene.values("lamp", "on")[-1] is True)
+        shown = await device.read(["on", "interval"], urgent=True)
+        assert (shown["on"].value, shown["interval"].value) == (True, 1200)
+        scene.stations.fault("lamp", "silent")
+        await device.write("on", value=False)
+        await asyncio.sleep(0.3)
+        assert scene.stations.by_name["lamp"].values()["on"] is True
+
+
+@pytest.mark.parametrize(
+    ("payload", "value"),
+    [
+        ('{"state":"ON"}', True),
+        ('{"state":"OFF"}', False),
+        ('{"state":"DIM"}', None),
+        ('{"state":1}', None),
+        ('{"state":', None),
+        ("", None),
+    ],
+)
+def test_what_is_no_order_is_none(payload: str, value: object) -> None:
+    assert read_order(plug().points["on"].at(JsonPoint), payload, {"address": "a"}) is value
 
 
 @pytest.mark.parametrize("name", SPEAKING)
