@@ -128,11 +128,11 @@ class IngestProcess:
         client.pending_calls_threshold = 1000
         async with client:
             await client.subscribe([(topic, 1) for topic in self._as_host.filters])
-            await _publish(client, [self._as_host.birth()])
-            self._log.info("connected", broker=f"{broker.host}:{broker.port}")
-            self._broker = Check(status=Status.OK)
-            self._backoff.reset()
             try:
+                await _publish(client, [self._as_host.birth()])
+                self._log.info("connected", broker=f"{broker.host}:{broker.port}")
+                self._broker = Check(status=Status.OK)
+                self._backoff.reset()
                 async with inbox, asyncio.TaskGroup() as group:
                     group.create_task(self._send_commands(client), name="ingest:commands")
                     group.create_task(self._find_again(), name="ingest:find-again")
