@@ -1,4 +1,4 @@
-"""Logins over HTTP: digest where it is offered, or else basic; and URLs with a login, which nobody may see."""
+"""Cameras over HTTP: logins, URLs with a login that nobody may see, and errors in words without a URL."""
 
 from collections.abc import Generator
 
@@ -61,3 +61,23 @@ def _elsewhere(request: httpx.Request, url: str) -> httpx.Request:
     return httpx.Request(
         request.method, url, headers=request.headers, stream=request.stream, extensions=request.extensions
     )
+
+
+def told(error: Exception, *, timeout_s: float) -> str:
+    """Say what went wrong, in words that hold no URL: some of httpx's own do."""
+    if isinstance(error, httpx.TimeoutException):
+        return f"no connection within {timeout_s:g} s"
+    if isinstance(error, httpx.ConnectError):
+        return f"cannot connect: {_system(error)}"
+    if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError):
+        return "the connection broke off"
+    return f"the request failed: {type(error).__name__}"
+
+
+def _system(error: BaseException | None) -> str:
+    """Find the system's own words among the causes."""
+    while error is not None:
+        if isinstance(error, OSError) and error.strerror:
+            return error.strerror
+        error = error.__cause__ or error.__context__
+    return "no way to the host"

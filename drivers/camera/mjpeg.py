@@ -9,7 +9,7 @@ from typing import Self
 
 import httpx
 
-from drivers.camera.auth import CameraAuth, HiddenUrl
+from drivers.camera.auth import CameraAuth, HiddenUrl, told
 from drivers.camera.codec import NotMotionJpeg, Parts, boundary_of
 from drivers.camera.config import CameraSettings
 from drivers.camera.jpeg import BrokenPicture
@@ -92,26 +92,6 @@ class MjpegSource:
             raise StreamLost(told(error, timeout_s=timeout)) from None  # the cause knows the whole URL
         finally:
             self._socket = None
-
-
-def told(error: Exception, *, timeout_s: float) -> str:
-    """Say what went wrong, in words that hold no URL: some of httpx's own do."""
-    if isinstance(error, httpx.TimeoutException):
-        return f"no connection within {timeout_s:g} s"
-    if isinstance(error, httpx.ConnectError):
-        return f"cannot connect: {_system(error)}"
-    if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError):
-        return "the connection broke off"
-    return f"the request failed: {type(error).__name__}"
-
-
-def _system(error: BaseException | None) -> str:
-    """Find the system's own words among the causes."""
-    while error is not None:
-        if isinstance(error, OSError) and error.strerror:
-            return error.strerror
-        error = error.__cause__ or error.__context__
-    return "no way to the host"
 
 
 class _Decoder:

@@ -23,8 +23,10 @@ class Newest(Generic[Item]):
             return self._number
 
     def put(self, item: Item, number: int) -> None:
-        """Replace the item, and wake all who wait."""
+        """Replace an older item, and wake all who wait."""
         with self._lock:
+            if number <= self._number:
+                return
             self._item, self._number = item, number
             waiting, self._waiting = self._waiting, set()
         for loop, event in waiting:

@@ -172,6 +172,8 @@ class Reader:
 
     def _shown(self, image: Image, at_s: float) -> None:
         """Take a decoded picture; measure it when it is time to."""
+        if self._stop.is_set():  # it was on its way when another reader took over
+            return
         first = self._opened_s is None
         with self._lock:
             due = first or at_s - self._tally.looked_s >= self._settings.look_every.total_seconds()

@@ -20,7 +20,7 @@ from drivers.api import (
     Unreachable,
     Value,
 )
-from drivers.camera.auth import AsyncHiddenUrl, CameraAuth
+from drivers.camera.auth import AsyncHiddenUrl, CameraAuth, told
 from drivers.camera.newest import Newest
 from drivers.camera.place import NoLogin, needs_login, read_login
 from drivers.places.thermal import ThermalPoint
@@ -30,14 +30,18 @@ from drivers.radiometric.codec import Radiogram, Temperatures
 from drivers.radiometric.config import RadiometricSettings
 from drivers.thermal_picture import NoFigure, figure
 from runtime.cancellation import honour_cancellation
+from runtime.lifecycle import Backoff
 
-_OK = 200
+_OK, _SERVER_ERROR = 200, 500
 _REFUSALS = {
     401: "the camera refuses the credentials",
     403: "the camera forbids it",
     404: "the camera has no such path",
 }
 _STRIKES = 3
+FIRST_REFUSED_PAUSE = timedelta(seconds=5)
+LONGEST_REFUSED_PAUSE = timedelta(minutes=2)
+"""A camera that refuses a login soon locks the whole address out, so it is asked seldom, whoever connects how often."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +72,9 @@ class RadiometricBus:
         self._auth: CameraAuth | None = None
         self._asking: asyncio.Task[None] | None = None
         self._failure: DriverError | None = None
+        # Not spread: nothing but this bus asks the camera.
+        self._refusals = Backoff(random=lambda: 0.5, first=FIRST_REFUSED_PAUSE, limit=LONGEST_REFUSED_PAUSE)
+        self._not_before_s = 0.0
 
     @property
     def connected(self) -> bool:
@@ -75,8 +82,13 @@ class RadiometricBus:
         return self._asking is not None and not self._asking.done()
 
     async def connect(self) -> None:
-        """Get a first picture, and go on asking for more; DriverError when there is none."""
+        """Get a first picture, and go on asking for more; DriverError when there is none.
+
+        After a refusal the camera is not asked for a while, and the refusal is raised again.
+        """
         await self.close()
+        if isinstance(self._failure, Refused) and time.monotonic() < self._not_before_s:
+            raise self._failure
         settings = self.settings
         try:
             login = await asyncio.to_thread(read_login, settings.credentials_file)
@@ -131,7 +143,7 @@ class RadiometricBus:
         raise TimedOut(device=device, after=self.settings.valid_for)
 
     async def _ask_for_ever(self) -> None:
-        """Ask every period. It ends, and with it the bus is lost, when the camera failed several times in a row."""
+        """Ask every period. It ends, and with it the bus is lost, at a refusal, and at the third failure in a row."""
         loop = asyncio.get_running_loop()
         due, strikes = loop.time(), 0
         while strikes < _STRIKES:
@@ -140,6 +152,8 @@ class RadiometricBus:
             honour_cancellation()
             try:
                 await self._ask()
+            except Refused:
+                return
             except DriverError:
                 strikes += 1
             else:
@@ -162,8 +176,11 @@ class RadiometricBus:
             )
             self._newest.put(frame, number)
             self._failure, result = None, "ok"
+            self._refusals.reset()
         except DriverError as error:
             self._failure, result = error, type(error).__name__
+            if isinstance(error, Refused):
+                self._not_before_s = time.monotonic() + self._refusals.next_pause().total_seconds()
             raise
         finally:
             if self._observe is not None:
@@ -176,11 +193,9 @@ class RadiometricBus:
                 content_type, body = await self._get()
         except (TimeoutError, httpx.ReadTimeout) as error:
             raise TimedOut(device=self.name, after=limit) from error
-        except httpx.ConnectTimeout as error:
-            raise Unreachable(device=self.name, why=f"no connection within {limit.total_seconds():g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             # The cause may know a URL with a password in it, and so does its text.
-            raise Unreachable(device=self.name, why=_told(error)) from None
+            raise Unreachable(device=self.name, why=told(error, timeout_s=limit.total_seconds())) from None
         try:
             # A matrix of a megabyte takes milliseconds, in which nobody else should have to wait.
             return await asyncio.to_thread(codec.decode, body, codec.boundary_of(content_type))
@@ -191,6 +206,8 @@ class RadiometricBus:
         if self._client is None:
             raise Unreachable(device=self.name, why="the bus is not connected")
         async with self._client.stream("GET", self.settings.url, auth=self._auth) as response:
+            if response.status_code >= _SERVER_ERROR:  # it is starting, or has too many clients
+                raise Unreachable(device=self.name, why=f"the camera answers {response.status_code}")
             if response.status_code != _OK:
                 why = _REFUSALS.get(response.status_code, "the camera refuses")
                 raise Refused(device=self.name, code=response.status_code, why=why)
@@ -200,14 +217,6 @@ class RadiometricBus:
                 if len(body) > codec.MOST_BYTES:
                     raise Garbled(device=self.name, why="the answer has no end")
             return response.headers.get("content-type", ""), bytes(body)
-
-
-def _told(error: Exception) -> str:
-    if isinstance(error, httpx.ConnectError):
-        return "cannot connect"
-    if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError):
-        return "the connection broke off"
-    return f"the request failed: {type(error).__name__}"
 
 
 class RadiometricCamera:

@@ -106,6 +106,32 @@ async def test_a_wrong_login_is_refused_and_no_secret_is_shown(
     assert not [text for text in shown if "S3cret" in text or PASSWORD in text]
 
 
+async def test_a_wrong_login_is_tried_seldom_however_often_the_bus_is_connected(tmp_path: Path) -> None:
+    async with thermal(guard=guard_for("http")) as simulated:
+        seen: list[str] = []
+        bus = open_bus(
+            radiometric_settings(simulated.url, credentials_file=login_file(tmp_path, password="wrong")),
+            name="bus",
+            observe=lambda _name, _seconds, kind: seen.append(kind),
+        )
+        for _ in range(5):
+            with pytest.raises(Refused):
+                await bus.connect()
+    assert seen == ["Refused"]
+
+
+async def test_a_password_that_was_changed_ends_the_asking(tmp_path: Path) -> None:
+    guard = guard_for("http")
+    async with (
+        thermal(guard=guard) as simulated,
+        measuring(simulated.url, credentials_file=login_file(tmp_path)) as camera,
+    ):
+        await camera.wait_newer()
+        object.__setattr__(guard, "password", "another")
+        assert isinstance(await fails(lambda: camera.read(["maximum"])), Refused)
+        assert not camera.bus.connected
+
+
 async def test_a_missing_file_of_credentials_is_told(tmp_path: Path) -> None:
     async with thermal() as simulated:
         settings = radiometric_settings(simulated.url, credentials_file=str(tmp_path / "none"))
@@ -119,7 +145,7 @@ async def test_a_missing_file_of_credentials_is_told(tmp_path: Path) -> None:
         ("dead", TimedOut),
         ("late:3s", TimedOut),
         ("truncated", Unreachable),
-        ("busy", Refused),
+        ("busy", Unreachable),
         ("line-dropped", Unreachable),
     ],
 )
@@ -205,7 +231,7 @@ async def test_every_request_is_observed() -> None:
         await asyncio.sleep(0.35)
         await bus.close()
     assert seen[:2] == ["ok", "ok"]
-    assert "Refused" in seen
+    assert "Unreachable" in seen
 
 
 async def test_a_camera_is_only_read() -> None:
