@@ -79,6 +79,7 @@ class Tap:
         """Cut all connections, without a word."""
         for writer in self._writers.values():
             writer.transport.abort()
+        self.open.clear()
 
     def closed(self, connection: int) -> bool:
         return any(one.kind == "CLOSE" and one.connection == connection for one in self.packets)
