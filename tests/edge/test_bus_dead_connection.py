@@ -13,13 +13,15 @@ from tests.support.modbus_server import ModbusUnits, modbus_units
 from tests.support.tcp_proxy import proxied
 
 _FOUND_WITHIN_S = 5.0
+_PROBED_EVERY_S = 12.5
+"""So seldom a silent unit is asked on a bus where its time-out costs the others six polls each."""
 
 
-async def all_read_again(on: Running, *devices: str) -> float:
+async def all_read_again(on: Running, *devices: str, within: float = 15.0) -> float:
     """Wait until each device is read anew; gives the seconds that it took."""
     started = time.monotonic()
     before = {device: len(on.ear.read[device]) for device in devices}
-    await until(lambda: all(len(on.ear.read[device]) > before[device] for device in devices))
+    await until(lambda: all(len(on.ear.read[device]) > before[device] for device in devices), within=within)
     return time.monotonic() - started
 
 
@@ -69,4 +71,4 @@ async def test_a_server_that_was_frozen_is_read_again_when_it_goes_on() -> None:
         await until(lambda: sorted(on.ear.story) == ["d1 down", "d2 down"])
         await asyncio.sleep(1)
         os.kill(server.pid, signal.SIGCONT)
-        assert await all_read_again(on, "d1", "d2") < 3 * _FOUND_WITHIN_S
+        await all_read_again(on, "d1", "d2", within=3 * _PROBED_EVERY_S)

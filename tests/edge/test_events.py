@@ -1,17 +1,22 @@
 """Events and local points on their way: nothing of an event is merged, and nothing local leaves the agent."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
 from drivers.api import PointResult, Quality, Reading
 from drivers.catalog import catalog_profile
+from drivers.modbus.config import ModbusRtuSettings
 from drivers.profile import Label, Profile
+from drivers.registry import BusSettings
 from edge.changes import LinePlan, PlannedDevice
 from edge.config import DeviceSettings
+from edge.health import AgentHealth
 from edge.identity import DeviceIdentity
 from edge.intake import DeviceMark
 from edge.line import Line, Surroundings, poll_groups
+from edge.lines import LineFailed, Lines
 from edge.pipeline import DevicePipeline
 from edge.records import Draft, Record
 from edge.translate import JournalPlace, device_birth, record_metrics
@@ -146,26 +151,24 @@ class Book:
         pass
 
 
-@pytest.fixture
-def line_and_book() -> tuple[Line, Book]:
+def plan_of_one_pump(*, bus: BusSettings, unit: int) -> LinePlan:
     profile = catalog_profile("grundfos-hydro-mpc")
-    settings = DeviceSettings(
-        profile=profile.name,
-        bus="b",
-        unit=1,
-        label=Label(zh="泵", en="Pump"),
-        place="1",
-        heartbeat=timedelta(minutes=1),
-    )
+    settings = DeviceSettings(profile=profile.name, bus="b", unit=unit, label=Label(zh="泵", en="Pump"), place="1")
     identity = DeviceIdentity(label=settings.label, place="1", profile=profile, profile_hash=profile.hash, overrides={})
-    plan = LinePlan(
-        bus=tcp_settings(1), devices={"pump-1": PlannedDevice(settings=settings, identity=identity, birth="b1")}
-    )
-    book = Book()
-    around = Surroundings(
+    return LinePlan(bus=bus, devices={"pump-1": PlannedDevice(settings=settings, identity=identity, birth="b1")})
+
+
+def surroundings(book: Book) -> Surroundings:
+    return Surroundings(
         listener=book, clock=lambda: 5, monotonic=lambda: 0.0, backoff=lambda: Backoff(random=lambda: 0.5)
     )
-    return Line("b", plan, around=around, pipelines={}), book
+
+
+@pytest.fixture
+def line_and_book() -> tuple[Line, Book]:
+    book = Book()
+    plan = plan_of_one_pump(bus=tcp_settings(1), unit=1)
+    return Line("b", plan, around=surroundings(book), pipelines={}), book
 
 
 def test_a_stranger_on_a_line_is_not_heard_and_harms_nobody(line_and_book: tuple[Line, Book]) -> None:
@@ -177,3 +180,12 @@ def test_a_stranger_on_a_line_is_not_heard_and_harms_nobody(line_and_book: tuple
     (draft,) = book.items
     assert isinstance(draft, Draft)
     assert (draft.device, draft.birth) == ("pump-1", "b1")
+
+
+async def test_a_line_that_cannot_be_made_is_named_and_nothing_runs() -> None:
+    bus = ModbusRtuSettings(protocol="modbus-rtu", port="/dev/ttyS1")
+    async with asyncio.TaskGroup() as tasks:
+        lines = Lines(around=surroundings(Book()), tasks=tasks, health=AgentHealth(process="edge", version="1"))
+        with pytest.raises(LineFailed, match="the bus `b` cannot be made: pump-1: unit 255 does not exist"):
+            lines.prepare({"b": plan_of_one_pump(bus=bus, unit=255)})
+        assert lines.target("pump-1") is None
