@@ -43,7 +43,7 @@ def check_config(file: Annotated[Path, typer.Argument(metavar="FILE", help="the 
 
     typer.echo(f"{file}: good")
     typer.echo(f"database: {make_url(settings.database_url).render_as_string(hide_password=True)}")
-    typer.echo(f"telemetry: {settings.telemetry_file}")
+    typer.echo(f"telemetry: {settings.telemetry_text}")
     typer.echo(f"broker: {settings.broker.username}@{settings.broker.host}:{settings.broker.port}")
     typer.echo(f"web: {settings.web.host}:{settings.web.port}, sessions of {settings.web.session_hours:g} h")
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import Discriminator, Field, PrivateAttr, Tag, field_validator, model_validator
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from runtime.config import ConfigError, Problem, Strict, read_toml, validate
-from runtime.durations import Duration
+from runtime.durations import Duration, format_duration
 from wire.topic import check_name
 
 Port = Annotated[int, Field(ge=0, le=65535, description="0: any free one")]
@@ -39,10 +39,88 @@ class Database(Strict):
         return url
 
 
-class Telemetry(Strict):
-    """The embedded store of time series."""
+_Name = Annotated[str, Field(min_length=1, max_length=128)]
 
+
+class EmbeddedStore(Strict):
+    """The store of time series in a file of its own, and how long it keeps what."""
+
+    store: Literal["embedded"] = "embedded"
     file: str = Field(default="data/telemetry.db", min_length=1)
+    keep_samples: Duration = Field(default=timedelta(days=30), description="what was measured")
+    keep_minutes: Duration = Field(default=timedelta(days=365), description="figures of each minute")
+    keep_hours: Duration | None = Field(default=None, description="figures of each hour; left out: for ever")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.keep_samples < timedelta(days=1):
+            raise ValueError("`keep_samples` is at least 1d: agents repeat what was not acknowledged")
+        if self.keep_minutes < self.keep_samples:
+            raise ValueError("`keep_minutes` must not be shorter than `keep_samples`")
+        if self.keep_hours is not None and self.keep_hours < self.keep_minutes:
+            raise ValueError("`keep_hours` must not be shorter than `keep_minutes`")
+        return self
+
+
+class InfluxStore(Strict):
+    """The store of time series in InfluxDB 1.8 or newer. It is written to `bucket` and asked by `database`."""
+
+    store: Literal["influxdb"]
+    url: str
+    bucket: _Name = Field(description="with InfluxDB 1.8 `database/retention policy`")
+    org: _Name = Field(default="-", description="InfluxDB 2.x only")
+    database: _Name | None = Field(default=None, description="left out: the bucket's name, or its part before `/`")
+    retention_policy: _Name | None = Field(default=None, description="left out: the bucket's part after `/`, if any")
+    token_file: str | None = Field(default=None, min_length=1, description="with InfluxDB 1.8 `user:password`")
+    ca_file: str | None = Field(default=None, min_length=1)
+    measurement: str = Field(default="linli", pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")
+    batch: Annotated[int, Field(ge=100, le=50_000, description="lines of one request")] = 5_000
+    timeout: Duration = timedelta(seconds=10)
+
+    @field_validator("url")
+    @classmethod
+    def _an_address(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("no user or password in the URL: put `user:password` into `token_file`")
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("write it as `http://host:8086` or `https://host:8086`")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.ca_file is not None and not self.url.startswith("https:"):
+            raise ValueError("`ca_file` needs a `url` with https")
+        if not timedelta(seconds=1) <= self.timeout <= timedelta(minutes=2):
+            raise ValueError("`timeout` is 1s to 2min")
+        return self
+
+    @property
+    def database_name(self) -> str:
+        """The database that questions go to."""
+        return self.database or self.bucket.partition("/")[0]
+
+    @property
+    def policy_name(self) -> str | None:
+        """The retention policy that questions go to; None is the database's own one."""
+        return self.retention_policy or self.bucket.partition("/")[2] or None
+
+
+def _which_store(given: object) -> str | None:
+    """Tell the stores apart; without a word it is the embedded one."""
+    found = given.get("store", "embedded") if isinstance(given, dict) else getattr(given, "store", None)
+    return found if isinstance(found, str) else None
+
+
+Telemetry = Annotated[
+    Annotated[EmbeddedStore, Tag("embedded")] | Annotated[InfluxStore, Tag("influxdb")],
+    Discriminator(
+        _which_store,
+        custom_error_type="store",
+        custom_error_message='`store` is "embedded" or "influxdb"',
+    ),
+]
+"""Where time series are kept."""
 
 
 class Broker(Strict):
@@ -144,7 +222,7 @@ class CloudConfig(Strict):
 
     version: Literal[1] = Field(alias="schema")
     database: Database = Database()
-    telemetry: Telemetry = Telemetry()
+    telemetry: Telemetry = EmbeddedStore()
     broker: Broker
     web: Web = Web()
     ingest: Ingest = Ingest()
@@ -166,8 +244,20 @@ class CloudConfig(Strict):
 
     @property
     def telemetry_file(self) -> Path:
-        """Where the embedded store of time series lies."""
+        """Where the embedded store of time series lies; ValueError when another store is chosen."""
+        if not isinstance(self.telemetry, EmbeddedStore):
+            raise ValueError("time series are not kept in a file")  # noqa: TRY004 - of the value in the file
         return self.path(self.telemetry.file)
+
+    @property
+    def telemetry_text(self) -> str:
+        """The chosen store of time series in words, without secrets."""
+        chosen = self.telemetry
+        if isinstance(chosen, InfluxStore):
+            return f"influxdb at {chosen.url}, bucket {chosen.bucket}, asked as database {chosen.database_name}"
+        hours = "for ever" if chosen.keep_hours is None else format_duration(chosen.keep_hours)
+        kept = f"samples {format_duration(chosen.keep_samples)}, minutes {format_duration(chosen.keep_minutes)}"
+        return f"embedded in {self.telemetry_file}, keeps {kept}, hours {hours}"
 
     def broker_password(self) -> str:
         """Read the broker's password; ConfigError when its file cannot be read."""

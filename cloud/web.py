@@ -30,7 +30,7 @@ from cloud.platform.migrate import check_schema
 from cloud.platform.security import Passwords
 from cloud.telemetry import endpoints as telemetry_endpoints
 from cloud.telemetry.api import TelemetryStore
-from cloud.telemetry.embedded import EmbeddedTelemetry
+from cloud.telemetry.stores import open_telemetry
 from cloud.ui.mount import mount
 from cloud.work_orders import endpoints as work_orders
 from runtime.health import Check, Health, Status
@@ -237,7 +237,7 @@ async def run(config: CloudConfig) -> None:
     """Run the web process until cancelled. WrongSchema, ConfigError or OSError (port taken) when it cannot start."""
     log = get_log("cloud.web")
     engine = open_engine(config.database_url)
-    telemetry = EmbeddedTelemetry(config.telemetry_file)
+    telemetry = open_telemetry(config)
     listener: socket.socket | None = None
     try:
         await check_schema(engine)
@@ -245,6 +245,7 @@ async def run(config: CloudConfig) -> None:
         health = Health(process="web", version=VERSION)
         check = DatabaseCheck(engine)
         health.add("database", check)
+        health.add("telemetry", telemetry.health)
         app = create_app(
             config,
             engine=engine,

@@ -22,6 +22,8 @@ from cloud.notify.service import Sender
 from cloud.platform.clock import Clock, system_clock
 from cloud.platform.database import open_engine, reading, transaction
 from cloud.platform.migrate import check_schema
+from cloud.telemetry.stores import open_telemetry
+from cloud.telemetry.upkeep import Upkeep
 from cloud.work_orders import service as work_orders
 from runtime.health import Beat, Check, Health, Status
 from runtime.logs import get_log
@@ -187,6 +189,7 @@ async def run(config: CloudConfig) -> None:
     """Run the worker until cancelled. WrongSchema, ConfigError, or OSError (port taken) when it cannot start."""
     sender = AppriseSender(config.notify_urls(), source=config.notify.urls_file or "notify")
     engine = open_engine(config.database_url)
+    telemetry = open_telemetry(config)
     registry = CollectorRegistry()
     health = Health(process="worker", version=VERSION)
     try:
@@ -201,9 +204,14 @@ async def run(config: CloudConfig) -> None:
             name=socket.gethostname()[:64],
             close_after=config.worker.close_after,
         )
+        upkeep = Upkeep(telemetry, clock=system_clock)
+        health.add("telemetry", upkeep.health)
         http = config.worker.http
         with probe_server(host=http.host, port=http.port, health=health, registry=registry) as port:
             get_log("cloud.worker").info("health and metrics", host=http.host, port=port)
-            await worker.run()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(upkeep.run(), name="worker:telemetry")
+                await worker.run()
     finally:
+        await telemetry.close()
         await engine.dispose()

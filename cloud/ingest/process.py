@@ -28,7 +28,7 @@ from cloud.platform.clock import Clock, system_clock
 from cloud.platform.database import open_engine, reading, transaction
 from cloud.platform.migrate import check_schema
 from cloud.telemetry.api import TelemetryStore
-from cloud.telemetry.embedded import EmbeddedTelemetry
+from cloud.telemetry.stores import open_telemetry
 from runtime.cancellation import honour_cancellation
 from runtime.health import Beat, Check, Health, Status
 from runtime.lifecycle import Backoff
@@ -209,7 +209,7 @@ async def _publish(client: aiomqtt.Client, messages: Iterable[Message]) -> None:
 async def run(config: CloudConfig) -> None:
     """Run ingest until cancelled. WrongSchema, ConfigError, LeaseTaken or OSError (port taken) when it cannot start."""
     engine = open_engine(config.database_url)
-    telemetry = EmbeddedTelemetry(config.telemetry_file)
+    telemetry = open_telemetry(config)
     registry = CollectorRegistry()
     health = Health(process="ingest", version=VERSION)
     try:

@@ -4,10 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from runtime.health import Check
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
-    """One value of one point; numbers and booleans as float. `quality` is Sparkplug's number, `at_ms` edge time."""
+    """One value of one point; numbers and booleans as float. `quality` is Sparkplug's number, `at_ms` edge time.
+
+    A number that is not finite is stored as None.
+    """
 
     device_id: int
     point: str
@@ -20,7 +25,7 @@ class Sample:
 class Bucket:
     """What one stretch of a series holds: it begins at `at_ms`. Figures are of good numbers only, None without any.
 
-    `last` is the newest value of the stretch, good or not, at `last_ms` with `last_quality`.
+    `count` is of all samples. `last` is the newest value of the stretch, good or not, at `last_ms` with `last_quality`.
     """
 
     at_ms: int
@@ -37,15 +42,29 @@ class TelemetryStore(Protocol):
     """A store of series by device and point. Every method raises `Unavailable` when the store cannot work just now."""
 
     async def write(self, samples: Sequence[Sample]) -> int:
-        """Store samples durably before returning; how many were new. The same sample again changes nothing."""
+        """Store samples durably before returning; how many were new, as far as the store can tell.
+
+        The same sample again changes nothing.
+        """
         ...
 
     async def series(
         self, *, device_id: int, point: str, from_ms: int, to_ms: int, max_points: int
     ) -> tuple[Bucket, ...]:
-        """Give the values of `from_ms` <= time < `to_ms` in at most `max_points` stretches of equal length."""
+        """Give the values of `from_ms` <= time < `to_ms` in at most `max_points` stretches of equal length.
+
+        Stretches that hold nothing are left out. Their length and where they begin: `cloud.telemetry.domain.grid`.
+        """
+        ...
+
+    async def maintain(self, now_ms: int) -> bool:
+        """Do one small step of the store's upkeep; whether more is waiting. Safe to run in several processes."""
+        ...
+
+    def health(self) -> Check:
+        """Whether the last attempt to use the store worked, and if not, why; returns at once."""
         ...
 
     async def close(self) -> None:
-        """Finish what was begun and let go of the files."""
+        """Finish what was begun and let go of files and connections."""
         ...

@@ -1,7 +1,8 @@
-"""Telemetry in a SQLite file of its own: small, durable, and written by one thread."""
+"""Telemetry in a SQLite file of its own: small, durable, and written by one thread of a process at a time."""
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -11,29 +12,22 @@ from typing import TypeVar
 
 from cloud.platform.errors import Unavailable
 from cloud.telemetry.api import Bucket, Sample
-from wire.payload import Quality
+from cloud.telemetry.domain import HOUR_MS, MINUTE_MS
+from cloud.telemetry.sqlite_schema import State, TooNew, prepare, read_state, stored
+from cloud.telemetry.sqlite_series import Behind, read_series
+from cloud.telemetry.sqlite_upkeep import Keep, upkeep_step
+from runtime.health import Check, Status
+from runtime.logs import get_log
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS series (
-    id INTEGER PRIMARY KEY, device_id INTEGER NOT NULL, point TEXT NOT NULL, UNIQUE (device_id, point)
-);
-CREATE TABLE IF NOT EXISTS sample (
-    series_id INTEGER NOT NULL, at_ms INTEGER NOT NULL, value, quality INTEGER NOT NULL, PRIMARY KEY (series_id, at_ms)
-) WITHOUT ROWID;
-"""
+_STEP_S = 0.02
+"""For how long a step of the upkeep may hold the file."""
 
-_FIGURES = """
-SELECT (at_ms - :from_ms) / :width AS bucket, count(*),
-       min(CASE WHEN quality = :good THEN value END), max(CASE WHEN quality = :good THEN value END),
-       avg(CASE WHEN quality = :good AND typeof(value) <> 'text' THEN value END)
-FROM sample WHERE series_id = :series AND at_ms >= :from_ms AND at_ms < :to_ms GROUP BY bucket ORDER BY bucket
-"""
-
-# SQLite takes the other columns from the row that holds the maximum, when max() is the only aggregate.
-_LAST = """
-SELECT (at_ms - :from_ms) / :width AS bucket, value, quality, max(at_ms)
-FROM sample WHERE series_id = :series AND at_ms >= :from_ms AND at_ms < :to_ms GROUP BY bucket ORDER BY bucket
-"""
+_REMEDIES = (
+    ("full", "free some space on its disk; nothing is lost meanwhile, agents keep what is not acknowledged"),
+    ("malformed", "the file is damaged and stays as it is: stop the service, then restore a backup or move it away"),
+    ("not a database", "this is no telemetry file and stays as it is: name another one, or move it away"),
+    ("locked", "another process holds the file; it is tried again"),
+)
 
 T = TypeVar("T")
 
@@ -41,16 +35,20 @@ T = TypeVar("T")
 class EmbeddedTelemetry:
     """A `TelemetryStore` in one file. The file is opened when it is first needed, and again after a failure.
 
-    `patience` is how long a write waits for another process that holds the file.
+    `patience` is how long a write waits for another process that holds the file. A sample for a minute (hour) whose own
+    samples (minutes) have been dropped is taken as a repetition and changes nothing.
     """
 
-    def __init__(self, file: Path, *, patience: timedelta = timedelta(seconds=5)) -> None:
+    def __init__(self, file: Path, *, patience: timedelta = timedelta(seconds=5), keep: Keep | None = None) -> None:
         self._file = file
         self._patience = patience
+        self._keep = keep or Keep()
         self._writing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="telemetry-write")
         self._reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="telemetry-read")
         self._writer: sqlite3.Connection | None = None
         self._ids: dict[tuple[int, str], int] = {}
+        self._trouble = ""
+        self._log = get_log("cloud.telemetry")
 
     async def write(self, samples: Sequence[Sample]) -> int:
         """Store samples in one transaction that is on the disk before this returns."""
@@ -61,10 +59,20 @@ class EmbeddedTelemetry:
     async def series(
         self, *, device_id: int, point: str, from_ms: int, to_ms: int, max_points: int
     ) -> tuple[Bucket, ...]:
-        """Give the buckets that hold anything, in order of time."""
-        span = max(to_ms - from_ms, 1)
-        width = max(-(-span // max(max_points, 1)), 1)
-        return await self._run(self._reading, lambda: self._series(device_id, point, from_ms, to_ms, width))
+        """Give the buckets that hold anything, in order of time; a bounded number of rows is read for it.
+
+        What came late is told after the next steps of the upkeep. Below a minute a stretch may be longer than asked
+        for, when the span holds more samples than one question may read.
+        """
+        return await self._run(self._reading, lambda: self._series(device_id, point, from_ms, to_ms, max_points))
+
+    async def maintain(self, now_ms: int) -> bool:
+        """Roll up and drop a little, in one transaction of some hundredths of a second."""
+        return await self._run(self._writing, lambda: self._maintain(now_ms))
+
+    def health(self) -> Check:
+        """Whether the file could be used when it was last needed."""
+        return Check(status=Status.DOWN, detail=self._trouble) if self._trouble else Check(status=Status.OK)
 
     async def close(self) -> None:
         """Close the file when the write in progress has ended."""
@@ -74,41 +82,62 @@ class EmbeddedTelemetry:
 
     async def _run(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         try:
-            return await asyncio.get_running_loop().run_in_executor(pool, work)
-        except (sqlite3.Error, OSError) as error:
-            raise Unavailable(f"the telemetry store does not work: {error} ({self._file})") from error
+            done = await asyncio.get_running_loop().run_in_executor(pool, work)
+        except (sqlite3.Error, OSError, TooNew) as error:
+            why = str(error)
+            self._trouble = f"the telemetry store does not work: {why} ({self._file})"
+            remedy = next((text for word, text in _REMEDIES if word in why), None)
+            raise Unavailable(self._trouble + (f": {remedy}" if remedy else ""), remedy=remedy) from error
+        except Behind as error:
+            remedy = "start the worker (`linli cloud worker`), or ask for a shorter span"
+            raise Unavailable(str(error), remedy=remedy) from error
+        self._trouble = ""
+        return done
 
     # --- in the threads ----------------------------------------------------------------------------------------------
 
-    def _open(self) -> sqlite3.Connection:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        # The connection belongs to the pool's one thread, which may be another object after a restart of the pool.
-        connection = sqlite3.connect(
-            self._file, timeout=self._patience.total_seconds(), isolation_level=None, check_same_thread=False
-        )
+    def _connection(self) -> sqlite3.Connection:
+        if self._writer is None:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            # It belongs to the pool's one thread, which may be another object after a restart of the pool.
+            connection = sqlite3.connect(
+                self._file, timeout=self._patience.total_seconds(), isolation_level=None, check_same_thread=False
+            )
+            try:
+                prepare(connection)
+            except (sqlite3.Error, TooNew):
+                connection.close()
+                raise
+            self._writer = connection
+        return self._writer
+
+    def _maintain(self, now_ms: int) -> bool:
+        if self._writer is None and not self._file.exists():
+            return False  # nothing was ever written
+        end = time.monotonic() + _STEP_S
         try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.executescript(_SCHEMA)
+            return upkeep_step(self._connection(), self._keep, now_ms, more_time=lambda: time.monotonic() < end)
         except sqlite3.Error:
-            connection.close()
+            self._drop()
             raise
-        return connection
 
     def _write(self, samples: Sequence[Sample]) -> int:
-        if self._writer is None:
-            self._writer = self._open()
-        connection = self._writer
+        connection = self._connection()
         try:
             connection.execute("BEGIN IMMEDIATE")
             fresh = {key for sample in samples if (key := (sample.device_id, sample.point)) not in self._ids}
             ids = {**self._ids, **{key: self._series_id(connection, *key) for key in fresh}} if fresh else self._ids
+            state = read_state(connection)
+            rows = [(ids[one.device_id, one.point], one.at_ms, stored(one.value), one.quality) for one in samples]
             made = connection.total_changes
             connection.executemany(
                 "INSERT INTO sample VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                [(ids[one.device_id, one.point], one.at_ms, one.value, one.quality) for one in samples],
+                [row for row in rows if row[1] >= state.frontier_ms],
             )
             written = connection.total_changes - made
+            late = [row for row in rows if row[1] < state.frontier_ms]
+            if late:
+                written += _write_late(connection, late, state)
             connection.execute("COMMIT")
         except sqlite3.Error:
             self._drop()
@@ -131,32 +160,56 @@ class EmbeddedTelemetry:
             self._writer = None
         self._ids = {}
 
-    def _series(self, device_id: int, point: str, from_ms: int, to_ms: int, width: int) -> tuple[Bucket, ...]:
+    def _series(self, device_id: int, point: str, from_ms: int, to_ms: int, max_points: int) -> tuple[Bucket, ...]:
         if not self._file.exists():
             return ()  # nothing was ever written
-        with closing(sqlite3.connect(self._file, timeout=self._patience.total_seconds())) as connection:
-            row = connection.execute("SELECT id FROM series WHERE device_id = ? AND point = ?", (device_id, point))
-            found = row.fetchone()
-            if found is None:
-                return ()
-            values = {"series": found[0], "from_ms": from_ms, "to_ms": to_ms, "width": width, "good": int(Quality.GOOD)}
-            connection.execute("BEGIN")  # both answers from one moment
-            figures = connection.execute(_FIGURES, values).fetchall()
-            lasts = connection.execute(_LAST, values).fetchall()
-        return tuple(
-            Bucket(
-                at_ms=from_ms + bucket * width,
-                count=count,
-                low=_number(low),
-                high=_number(high),
-                mean=mean,
-                last=value,
-                last_ms=at_ms,
-                last_quality=quality,
+        with closing(
+            sqlite3.connect(self._file, timeout=self._patience.total_seconds(), isolation_level=None)
+        ) as connection:
+            return read_series(
+                connection, device_id=device_id, point=point, from_ms=from_ms, to_ms=to_ms, max_points=max_points
             )
-            for (bucket, count, low, high, mean), (_, value, quality, at_ms) in zip(figures, lasts, strict=True)
-        )
 
 
-def _number(value: float | str | None) -> float | None:
-    return None if isinstance(value, str) else value
+Row = tuple[int, int, float | str | None, int]
+
+
+def _write_late(connection: sqlite3.Connection, rows: Sequence[Row], state: State) -> int:
+    """Store samples of a time that is rolled up already, and mark their minutes; how many were new."""
+    sealed: dict[tuple[int, int], bool] = {}
+    dirty: set[tuple[int, int]] = set()
+    written = 0
+    for row in rows:
+        minute = (row[0], row[1] // MINUTE_MS)
+        if row[1] < state.sample_ms:
+            if minute not in sealed:
+                sealed[minute] = _is_sealed(connection, *minute, state)
+            if sealed[minute]:
+                continue
+        if connection.execute("INSERT INTO sample VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", row).rowcount > 0:
+            written += 1
+            dirty.add(minute)
+    connection.executemany("INSERT INTO dirty VALUES (?, ?) ON CONFLICT DO NOTHING", sorted(dirty))
+    return written
+
+
+def _is_sealed(connection: sqlite3.Connection, series_id: int, minute: int, state: State) -> bool:
+    """Whether what a minute is made of has been dropped, so that nothing can be told from a repetition any more."""
+    if minute * MINUTE_MS < state.hour_ms:
+        return True
+    if _exists(connection, "minute", series_id, minute, minute + 1):
+        return not _exists(connection, "sample", series_id, minute * MINUTE_MS, (minute + 1) * MINUTE_MS)
+    hour = minute * MINUTE_MS // HOUR_MS
+    return (
+        _exists(connection, "hour", series_id, hour, hour + 1)
+        and not _exists(connection, "minute", series_id, hour * 60, hour * 60 + 60)
+    )  # fmt: skip
+
+
+def _exists(connection: sqlite3.Connection, table: str, series_id: int, begin: int, end: int) -> bool:
+    column = "at_ms" if table == "sample" else "at"
+    found = connection.execute(
+        f"SELECT 1 FROM {table} WHERE series_id = ? AND {column} >= ? AND {column} < ? LIMIT 1",  # noqa: S608 - names of ours
+        (series_id, begin, end),
+    )
+    return found.fetchone() is not None
