@@ -278,7 +278,8 @@ async def _leave(client: aiomqtt.Client) -> None:
 
 
 def _socket_options() -> Iterator[tuple[int, int, int]]:
-    """Find a far end that is gone without a word within seconds."""
+    """Find a far end that is gone without a word within seconds; and acknowledge at once, or the broker waits."""
+    yield socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
     yield socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1
     for option, value in _KEEPALIVE.items():
         if hasattr(socket, option):

@@ -41,25 +41,6 @@ def matches(topic_filter: str, topic: str) -> bool:
     return len(wanted) == len(levels)
 
 
-def covering(filters: Iterable[str]) -> tuple[str, ...]:
-    """Leave out filters whose every topic another one has too: a broker may send a message once for each of both."""
-    given = sorted(set(filters))
-    wild = [one for one in given if "+" in one or "#" in one]
-    return tuple(one for one in given if not any(other != one and _covers(other, one) for other in wild))
-
-
-def _covers(wide: str, narrow: str) -> bool:
-    wanted, levels = wide.split("/"), narrow.split("/")
-    if levels[0].startswith("$") and wanted[0] in {"+", "#"}:
-        return False
-    for i, level in enumerate(wanted):
-        if level == "#":
-            return True
-        if i >= len(levels) or levels[i] == "#" or level not in {"+", levels[i]}:
-            return False
-    return len(wanted) == len(levels)
-
-
 @dataclass(slots=True)
 class _Level(Generic[Target]):
     below: "dict[str, _Level[Target]]" = field(default_factory=dict)
@@ -94,3 +75,28 @@ def _find(level: _Level[Target], names: list[str], at: int) -> Iterator[Target]:
     for name in (names[at],) if hidden else (names[at], "+"):
         if (deeper := level.below.get(name)) is not None:
             yield from _find(deeper, names, at + 1)
+
+
+def covering(filters: Iterable[str]) -> tuple[str, ...]:
+    """Leave out filters whose every topic another one has too: a broker may send a message once for each of both."""
+    given = sorted(set(filters))
+    root: _Level[str] = _Level()
+    for one in given:
+        level = root
+        for name in one.split("/"):
+            level = level.below.setdefault(name, _Level())
+        level.here.append(one)
+    return tuple(one for one in given if all(wider == one for wider in _wider(root, one.split("/"), 0)))
+
+
+def _wider(level: _Level[str], names: list[str], at: int) -> Iterator[str]:
+    """Give the filters that have every topic of the filter `names`, itself among them."""
+    hidden = at == 0 and names[0].startswith("$")
+    if (rest := level.below.get("#")) is not None and not hidden:
+        yield from rest.here
+    if at == len(names):
+        yield from level.here
+    elif names[at] != "#":
+        for name in {names[at]} if hidden else {names[at], "+"}:
+            if (deeper := level.below.get(name)) is not None:
+                yield from _wider(deeper, names, at + 1)
