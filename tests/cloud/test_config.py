@@ -3,7 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from cloud.config import load_config, read_secret
+from cloud.config import CloudConfig, EmbeddedStore, InfluxStore, load_config, read_secret
+from cloud.telemetry.embedded import EmbeddedTelemetry
+from cloud.telemetry.influx import InfluxTelemetry
+from cloud.telemetry.stores import open_telemetry
 from runtime.config import ConfigError
 
 BAD = sorted((Path(__file__).parent / "bad").glob("bad.*.toml"))
@@ -76,3 +79,46 @@ def test_a_secret_that_is_no_text_is_told(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="not UTF-8"):
         read_secret(tmp_path / "secret", key="x")
+
+
+def _telemetry(folder: Path, *lines: str) -> CloudConfig:
+    return load_config(_write(folder, "\n".join([SMALL, "[telemetry]", *lines, ""])))
+
+
+def test_the_embedded_store_is_the_default_and_its_retention_can_be_set(tmp_path: Path) -> None:
+    config = load_config(_write(tmp_path))
+    assert isinstance(config.telemetry, EmbeddedStore)
+    assert config.telemetry_text == (
+        f"embedded in {tmp_path}/data/telemetry.db, keeps samples 30d, minutes 365d, hours for ever"
+    )
+    config = _telemetry(
+        tmp_path, 'file = "t.db"', 'keep_samples = "7d"', 'keep_minutes = "90d"', 'keep_hours = "3650d"'
+    )
+    assert config.telemetry_text == f"embedded in {tmp_path}/t.db, keeps samples 7d, minutes 90d, hours 3650d"
+
+
+def test_influxdb_is_named_with_its_address_and_bucket(tmp_path: Path) -> None:
+    config = _telemetry(tmp_path, 'store = "influxdb"', 'url = "http://tsdb:8086/"', 'bucket = "linli/autogen"')
+    assert isinstance(config.telemetry, InfluxStore)
+    assert (config.telemetry.database_name, config.telemetry.policy_name) == ("linli", "autogen")
+    assert config.telemetry_text == "influxdb at http://tsdb:8086, bucket linli/autogen, asked as database linli"
+    with pytest.raises(ValueError, match="not kept in a file"):
+        _ = config.telemetry_file
+    config = _telemetry(tmp_path, 'store = "influxdb"', 'url = "https://tsdb"', 'bucket = "b"', 'database = "d"')
+    assert isinstance(config.telemetry, InfluxStore)
+    assert (config.telemetry.database_name, config.telemetry.policy_name) == ("d", None)
+
+
+async def test_the_store_that_is_named_is_opened(tmp_path: Path) -> None:
+    config = _telemetry(tmp_path, 'file = "t.db"')
+    store = open_telemetry(config)
+    assert isinstance(store, EmbeddedTelemetry)
+    await store.close()
+    influx = ('store = "influxdb"', 'url = "http://127.0.0.1:1"', 'bucket = "b"', 'token_file = "token"')
+    with pytest.raises(ConfigError, match=r"telemetry\.token_file.*No such file"):
+        open_telemetry(_telemetry(tmp_path, *influx))
+    (tmp_path / "token").write_text("abc\n")
+    other = open_telemetry(_telemetry(tmp_path, *influx))
+    assert isinstance(other, InfluxTelemetry)
+    assert other.health().status == "ok"
+    await other.close()
