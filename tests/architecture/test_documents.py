@@ -67,7 +67,7 @@ def test_lock_files_carry_hashes_and_no_index() -> None:
     for lock in (ROOT / "requirements").glob("*.txt"):
         text = lock.read_text(encoding="utf-8")
         pins = re.findall(r"^[a-z0-9][^\s]*==[^\s]+", text, flags=re.MULTILINE | re.IGNORECASE)
-        assert len(pins) > 50
+        assert len(pins) > (50 if lock.stem in {"runtime", "dev"} else 0)
         assert text.count("--hash=sha256:") >= len(pins)
         assert "://" not in text
         assert "index-url" not in text
