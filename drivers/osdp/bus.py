@@ -152,41 +152,44 @@ class OsdpBus:
         loop = asyncio.get_running_loop()
         name, _, told = self._readers[dialogue.address]
         await self._wait_for_silence()
+        link = self._link
+        if link is None:
+            return
         self._buffer.clear()
         started = loop.time()
         request = codec.MARK * self.settings.wake_up + dialogue.request(now=started)
         try:
-            if self._link is not None:
-                self._link.send(request)
+            link.send(request)
         except OSError as error:
             self._drop(str(error))
             return
         wire_s = len(request) * _BITS / self.settings.baudrate
-        frame = await self._answer(dialogue, until=started + wire_s + self.settings.reply.total_seconds())
-        now = loop.time()
-        if frame is not None:
-            self._vigil.answered(dialogue.address)
+        until = started + wire_s + self.settings.reply.total_seconds()
+        while (frame := await self._answer(dialogue, link, until=until)) is not None:
+            now = loop.time()
             happenings = dialogue.heard(frame, now=now)
-            for happening in happenings:
-                for results in told(happening, now):
-                    if results:
-                        hear(name, results)
+            if happenings is None:
+                continue
+            self._vigil.answered(dialogue.address)
+            for results in (one for happening in happenings for one in told(happening, now) if one):
+                hear(name, results)
             self._note(dialogue, now - started, "ok")
             return
-        if self._link is None:
+        if self._link is not link:
             return
+        now = loop.time()
         self._note(dialogue, now - started, "TimedOut")
         if dialogue.unheard(now=now):
             self._rests_until = now + _REST_S
             if self.settings.host is not None and self._vigil.unanswered(dialogue.address, now=now):
                 self._drop("nobody answers on it")
 
-    async def _answer(self, dialogue: Dialogue, *, until: float) -> codec.Frame | None:
+    async def _answer(self, dialogue: Dialogue, link: Link, *, until: float) -> codec.Frame | None:
         while True:
             while (frame := codec.take(self._buffer)) is not None:
                 if dialogue.accepts(frame):
                     return frame  # also when the line was lost right behind it: the reader has told it, and forgets it
-            if self._link is None:
+            if self._link is not link:
                 return None
             self._news.clear()
             try:

@@ -26,6 +26,7 @@ _BUSY_PAUSE_S = 0.1
 _MOST_BUSY = 30
 _PAUSES_S = (0.0, 0.5, 1.0, 2.0, 3.0)
 """How long until a reader that failed so often in a row is probed again."""
+_STRANGERS_S = 30.0
 _OUTPUT_CONTROL = 2
 _OWN_KEY, _DEFAULT_KEY = 1, 0
 _ACCEPTED = 1
@@ -66,6 +67,7 @@ class Dialogue:
         self._routine: deque[Order] = deque()
         self._status_at = self._outputs_at = 0.0
         self._uses_default = False
+        self._stranger_at = -math.inf
         self._panel_random = b""
         self._keys: SessionKeys | None = None
         self._proof = b""
@@ -121,8 +123,12 @@ class Dialogue:
         plain = not frame.block and frame.code in {Reply.BUSY, Reply.NAK}
         return frame.sequence == self._sequence or plain
 
-    def heard(self, frame: Frame, *, now: float) -> tuple[Happening, ...]:
-        """Take the answer, and give what happened at the reader."""
+    def heard(self, frame: Frame, *, now: float) -> tuple[Happening, ...] | None:
+        """Take an answer and give what happened at the reader; None when it was none, so that the right one may come.
+
+        A single frame with a wrong MAC may be an answer that came late, after its number has come round again. A second
+        one soon after it is no accident.
+        """
         self.status.online = True
         self.status.heard_at = now
         if frame.code == Reply.BUSY and not frame.block:
@@ -131,7 +137,7 @@ class Dialogue:
             if self._busy > _MOST_BUSY:
                 self._restart(Security.DROPPED, now=now)
             return ()
-        happened: tuple[Happening, ...] = ()
+        happened: tuple[Happening, ...] | None = ()
         match self._stage:
             case _Stage.PROBE:
                 self._on_probed(now)
@@ -239,6 +245,7 @@ class Dialogue:
         self._channel = SecureChannel(self._keys, first=first)
         self._advance(_Stage.READY, now)
         self._failures = 0
+        self._stranger_at = -math.inf
         self.status.forget()
         if self._uses_default:
             self.status.security = Security.INSTALLING
@@ -249,7 +256,7 @@ class Dialogue:
         self._outputs_at = math.inf
         self._routine = deque([Order(code=Command.ID, data=b"\x00"), Order(code=Command.CAP, data=b"\x00")])
 
-    def _on_secured(self, frame: Frame, now: float) -> tuple[Happening, ...]:
+    def _on_secured(self, frame: Frame, now: float) -> tuple[Happening, ...] | None:
         if self._channel is None or self._current is None:
             raise RuntimeError("an answer came to nothing")
         if not frame.block:
@@ -259,8 +266,7 @@ class Dialogue:
         try:
             data = self._channel.unwrap(frame)
         except NotAuthentic:
-            self._restart(Security.FORGED, now=now)
-            return ()
+            return self._on_stranger(now)
         order, self._current = self._current, None
         if self._uses_default:
             self._on_key_set(accepted=frame.code == Reply.ACK, now=now)
@@ -279,6 +285,15 @@ class Dialogue:
         except Malformed:  # it is the reader's own, so its fault is no attack
             self.status.refusals += 1
             return ()
+
+    def _on_stranger(self, now: float) -> tuple[Happening, ...] | None:
+        """Pass over one frame with a wrong MAC; end the session at a second one."""
+        again, self._stranger_at = now - self._stranger_at < _STRANGERS_S, now
+        if not again:
+            self.status.refusals += 1
+            return None
+        self._restart(Security.FORGED, now=now)
+        return ()
 
     def _take(self, code: int, data: bytes, now: float) -> tuple[Happening, ...]:
         status = self.status

@@ -42,7 +42,7 @@ class Talk:
             return read(frames.sealed(signed + self.session.signature(signed)))
         return read(frames.sealed(frames.unsigned(1, heard.number, code, data, block)))
 
-    def tell(self, frame: Frame) -> tuple[object, ...]:
+    def tell(self, frame: Frame) -> tuple[object, ...] | None:
         assert self.dialogue.accepts(frame)
         return self.dialogue.heard(frame, now=self.now)
 
@@ -135,6 +135,25 @@ def test_plain_text_in_a_session_ends_it_and_is_not_believed(code: Reply) -> Non
     assert one.tell(read(frames.sealed(frames.unsigned(1, heard.number, code, card)))) == ()
     assert (one.dialogue.ready, one.dialogue.status.security) == (False, Security.PLAIN)
     assert one.dialogue.status.tamper is None
+
+
+def test_one_late_answer_is_passed_over_and_a_second_ends_the_session() -> None:
+    one = talk()
+    one.secure()
+    late = one.answer(one.hear(), Reply.RAW, bytes.fromhex("00011a002c1a3f00"))
+    assert one.tell(late) != ()
+    for _ in range(2):
+        one.tell(one.answer(one.hear(), Reply.ACK))
+    for now, passed_over in ((100.0, True), (140.0, True), (150.0, False)):
+        one.now = now
+        heard = one.hear()
+        assert (one.tell(late) is None) is passed_over
+        if passed_over:
+            assert one.tell(one.answer(heard, Reply.ACK)) == ()
+            for _ in range(2):
+                one.tell(one.answer(one.hear(), Reply.ACK))
+    assert (one.dialogue.ready, one.dialogue.status.security) == (False, Security.FORGED)
+    assert one.dialogue.status.cards == 1
 
 
 def test_a_reader_that_started_again_is_challenged_at_once() -> None:
@@ -259,10 +278,10 @@ def test_whatever_a_reader_says_the_dialogue_goes_on_and_believes_none_of_it(
         built = frames.unsigned(1, heard.number, code, data, block, mac=macs) + bytes(macs)
         frame = read(frames.sealed(built))
         if one.dialogue.accepts(frame):
-            assert one.tell(frame) == ()
+            assert not one.tell(frame)
+            assert not one.dialogue.ready or block or code == Reply.BUSY
         one.now += 5.0
     assert one.dialogue.status.cards == 0
-    assert not said or not one.dialogue.ready or all(code == Reply.BUSY and not block for code, _, block in said)
 
 
 def test_turns_go_to_commands_then_to_whoever_waits_longest() -> None:
