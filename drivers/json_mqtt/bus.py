@@ -255,7 +255,7 @@ class MqttBus:
             for event in taken.events:
                 hear(memory.name, (event,))
             if self._observe is not None:
-                self._observe(memory.name, loop.time() - started, taken.fate.value)
+                self._observe(memory.name, loop.time() - started, taken.fate.result)
         self.counts.unwanted += not wanted
 
 

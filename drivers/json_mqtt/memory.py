@@ -33,6 +33,11 @@ class Fate(StrEnum):
     DUPLICATE = "Duplicate"
     FOREIGN = "Foreign"
 
+    @property
+    def result(self) -> str:
+        """What an observer is told: `ok`, or the kind of the error."""
+        return self.value if self is Fate.MALFORMED else Fate.TAKEN.value
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Arrived:
