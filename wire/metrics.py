@@ -44,7 +44,7 @@ def write_metric(target: MetricMessage, metric: Metric, datatype: DataType, time
     else:
         form = WRITERS.get(datatype)
         if form is None:
-            _write_structure(target, datatype, value)
+            _write_structure(target, datatype, value, timestamp_ms)
         else:
             setattr(target, form[0], form[1](value))
     if metric.properties:
@@ -53,11 +53,11 @@ def write_metric(target: MetricMessage, metric: Metric, datatype: DataType, time
         _write_metadata(target.metadata, metric.metadata)
 
 
-def _write_structure(target: MetricMessage, datatype: DataType, value: MetricValue) -> None:
+def _write_structure(target: MetricMessage, datatype: DataType, value: MetricValue, timestamp_ms: int | None) -> None:
     if datatype is DataType.DATASET and isinstance(value, DataSet):
         _write_dataset(target.dataset_value, value)
     elif datatype is DataType.TEMPLATE and isinstance(value, Template):
-        _write_template(target.template_value, value)
+        _write_template(target.template_value, value, timestamp_ms)
     elif datatype in {DataType.DATASET, DataType.TEMPLATE}:
         raise WrongType(f"{value!r} is no {datatype.name}")
     else:
@@ -85,7 +85,7 @@ def _write_dataset(target: PayloadMessage.DataSet, value: DataSet) -> None:
                 setattr(element, where, raw)
 
 
-def _write_template(target: PayloadMessage.Template, value: Template) -> None:
+def _write_template(target: PayloadMessage.Template, value: Template, timestamp_ms: int | None) -> None:
     target.is_definition = value.is_definition
     if value.ref is not None:
         target.template_ref = _utf8(value.ref)
@@ -96,7 +96,9 @@ def _write_template(target: PayloadMessage.Template, value: Template) -> None:
             raise WrongType(f"a member of a Template needs a name and a data type: {metric.name!r}")
         member = target.metrics.add(name=_utf8(metric.name), datatype=metric.datatype)
         try:
-            write_metric(member, metric, metric.datatype, metric.timestamp_ms)
+            write_metric(
+                member, metric, metric.datatype, timestamp_ms if metric.timestamp_ms is None else metric.timestamp_ms
+            )
         except WrongType as error:
             raise WrongType(f"member {metric.name}: {error}") from error
     for parameter in value.parameters:

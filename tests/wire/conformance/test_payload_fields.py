@@ -71,7 +71,10 @@ def test_data_and_commands_have_the_alias_alone() -> None:
 def test_each_metric_of_births_and_data_has_a_time() -> None:
     node, births = _node()
     early = replace(LEVEL, timestamp_ms=AT - 5)
-    messages = [*births, node.data([LEVEL], AT), node.device_data("a", [early], AT)]
+    motors = EdgeNode("garden", "edge-2", 0)
+    messages = [motors.birth([DEFINITION, _instance()], AT), *births]
+    assert all(member.timestamp for metric in _raw(messages[0]).metrics for member in metric.template_value.metrics)
+    messages += [node.data([LEVEL], AT), node.device_data("a", [early], AT)]
     assert all(metric.timestamp for message in messages for metric in _raw(message).metrics)
     assert _raw(messages[-1]).metrics[0].timestamp == AT - 5
 
