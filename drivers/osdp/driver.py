@@ -136,7 +136,10 @@ class OsdpReader:
         if tell is None:
             raise BadRequest(device=self.name, why=f"`{point}` is told when it happens, and cannot be read")
         value = tell(status, place, self.dialogue.install)
-        return PointResult(point=point, value=value, reason=_NOT_TOLD if value is None else "")
+        reason = _NOT_TOLD if value is None else ""
+        if place.signal in {"secure", "security"} and status.security is not Security.SECURE:
+            reason = MEANINGS[status.security]
+        return PointResult(point=point, value=value, reason=reason)
 
     def _last_confirmed(self, point: str, place: OsdpPoint, now: float) -> Value:
         until, shown = self._lights.get(point, (0.0, ""))

@@ -55,6 +55,7 @@ async def test_a_reader_with_another_key_is_refused(tmp_path: Path) -> None:
         async with panel_on(sim.settings(), 3) as panel:
             await panel.until(lambda: panel.readers[3].dialogue.status.refusals > 0)
             assert await panel.show(3, "secure", "security") == {"secure": False, "security": Security.WRONG_KEY}
+            assert (await panel.readers[3].read(["secure"]))["secure"].reason == "the reader has another key"
             await asyncio.sleep(0.3)
             assert panel.cards == []
 
