@@ -425,6 +425,8 @@ class Profile(Strict):
         proof = self._point(command.read_back.point, f"{where}.read_back")
         if not target.writable:
             raise ValueError(f"{where} writes to `{command.point}`, which cannot be written")
+        if not proof.polled:
+            raise ValueError(f"{where}.read_back: `{command.read_back.point}` is never read, so it proves nothing")
         kind = target.value_type
         if command.value is not None and not _is_of(command.value, kind):
             raise ValueError(f"{where}: `value` is {command.value!r}, and `{command.point}` is a {kind.__name__}")

@@ -221,7 +221,8 @@ def decode_answers(
         names = asked.get((table, answer.address, size)) or [
             name
             for name, point in profile.points.items()
-            if point.modbus.table is table
+            if point.modbus.is_readable
+            and point.modbus.table is table
             and answer.address <= point.modbus.address
             and point.modbus.address + point.modbus.count <= end
         ]

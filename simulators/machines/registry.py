@@ -10,6 +10,7 @@ from simulators.machines.card_reader import CardReaderMachine
 from simulators.machines.elevator import ElevatorMachine
 from simulators.machines.generic import GenericMachine
 from simulators.machines.meter import ElectricityMachine, FlowMachine
+from simulators.machines.passage import BarrierMachine, DoorMachine, TurnstileMachine
 from simulators.machines.pump import PumpMachine
 from simulators.machines.reader import ReaderMachine
 from simulators.machines.thermal import ThermalArrayMachine
@@ -20,6 +21,9 @@ MACHINES: Mapping[str, Callable[[Profile, float], Machine]] = {
     "electricity-meter": lambda profile, time_scale: ElectricityMachine(profile, time_scale=time_scale),
     "water-meter": lambda profile, time_scale: FlowMachine(profile, time_scale=time_scale),
     "heat-meter": lambda profile, time_scale: FlowMachine(profile, time_scale=time_scale),
+    "barrier": lambda profile, _time_scale: BarrierMachine(profile),
+    "turnstile": lambda profile, _time_scale: TurnstileMachine(profile),
+    "door": lambda profile, _time_scale: DoorMachine(profile),
     "camera": lambda profile, _time_scale: CameraMachine(profile),
     "thermal-camera": lambda profile, _time_scale: ThermalCameraMachine(profile),
 }
