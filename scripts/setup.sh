@@ -22,7 +22,8 @@ install_packages() {
     if command -v apt-get >/dev/null; then
         say "installing with apt: $*"
         refresh_packages
-        if as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null; then return; fi
+        # RUNLEVEL=1 tells Debian's scripts to start no service where there is no systemd.
+        if as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "$@" >/dev/null; then return; fi
         fail "these packages are needed and could not be installed: $*
     Install them yourself, then call the same command again:
         sudo apt-get update && sudo apt-get install -y $*"
@@ -84,6 +85,14 @@ if [ "$want" = dev ]; then
         fi
         packages+=(postgresql)
     fi
+    # The tests start these stores of time series themselves; servers that Debian would start for everybody, at once and
+    # at every boot, are not wanted. A masked unit starts only after `systemctl unmask`.
+    for pair in influxd:influxdb victoria-metrics:victoria-metrics; do
+        if ! command -v "${pair%%:*}" >/dev/null; then
+            packages+=("${pair##*:}")
+            if command -v systemctl >/dev/null; then as_root systemctl --quiet mask "${pair##*:}.service" >/dev/null 2>&1 || true; fi
+        fi
+    done
     # Without a Chinese font, a browser on a server draws boxes.
     command -v fc-list >/dev/null && [ -n "$(fc-list :lang=zh 2>/dev/null)" ] || packages+=(fontconfig fonts-noto-cjk)
 fi

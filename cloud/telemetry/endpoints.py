@@ -37,6 +37,22 @@ class BucketView(BaseModel):
     last_quality: int
 
 
+_RESOLUTION = """
+Give a point's history in stretches of equal length, each with its lowest, highest, mean and last value, so that no
+spike is averaged away.
+
+Resolution: a stretch is as short as `buckets` allows, (`to_ms` - `from_ms`) / `buckets` rounded up. Below a minute,
+stretches begin at `from_ms`. From a minute on they are whole minutes, and from an hour on whole hours, counted since
+1970; the first and the last one then take in all of the minute or hour that `from_ms` or `to_ms` lies in. So a day in
+240 is told in stretches of 7 minutes, a week of 43 minutes, a month of 4 hours, a year of 37 hours.
+
+The store keeps what was measured for 30 days, the figures of minutes for a year and those of hours for ever, unless
+it is configured otherwise. Where finer figures are no longer kept, coarser ones stand in, each in the stretch in
+which it begins. More than 500,000 measured values are answered by minutes. Values that come late are counted in
+stretches of a minute and more as soon as the worker has rolled them up, within seconds as a rule.
+"""
+
+
 class SeriesView(BaseModel):
     """A point's values of `from_ms` <= time < `to_ms`; stretches that hold nothing are left out."""
 
@@ -47,7 +63,12 @@ class SeriesView(BaseModel):
     buckets: list[BucketView] = Field(description="in order of time, of equal length")
 
 
-@router.get("/devices/{device_id}/series", summary="A point's history", responses=errors(401, 404, 422, 503))
+@router.get(
+    "/devices/{device_id}/series",
+    summary="A point's history",
+    description=_RESOLUTION,
+    responses=errors(401, 404, 422, 503),
+)
 async def series(
     *,
     request: Request,

@@ -1,5 +1,6 @@
 """Trends: the curves of a device's points, drawn in the browser from the telemetry store."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,8 +19,16 @@ from cloud.ui.screen import Screen
 
 _MAX_POINTS = 240
 _EVERY_MS = 5_000
-_SHORT_MS = 10 * 60_000
+_AT_LEAST_EVERY_MS = 60_000
 _DAY_MS = 24 * 3_600_000
+# How times are written under a chart: the first line whose span is long enough.
+_FORMS = (
+    (90 * _DAY_MS, "%Y-%m-%d"),
+    (7 * _DAY_MS, "%m-%d"),
+    (_DAY_MS, "%m-%d %H:%M"),
+    (10 * 60_000 + 1, "%H:%M"),
+    (0, "%H:%M:%S"),
+)
 # Middle greys that read on the light and on the dark ground alike; no alarm has them.
 _LINE = "#5d7287"
 _TEXT = "#727b85"
@@ -82,13 +91,21 @@ class Trend:
 
     async def show(self, *, from_ms: int, to_ms: int, force: bool = False) -> None:
         """Draw a span of time; again only when it moved by more than one can see."""
-        if self._shown is not None and not force and abs(to_ms - self._shown[1]) < _EVERY_MS:
+        seen_ms = min(max((to_ms - from_ms) // _MAX_POINTS, _EVERY_MS), _AT_LEAST_EVERY_MS)
+        if self._shown is not None and not force and abs(to_ms - self._shown[1]) < seen_ms:
             return
         self._shown = (from_ms, to_ms)
-        for curve, chart in self._charts:
-            buckets = await self._screen.services.telemetry.series(
-                device_id=self._device_id, point=curve.point, from_ms=from_ms, to_ms=to_ms, max_points=_MAX_POINTS
+        telemetry = self._screen.services.telemetry
+        # All at once: a store on another machine is asked for all curves in the time of one.
+        found = await asyncio.gather(
+            *(
+                telemetry.series(
+                    device_id=self._device_id, point=curve.point, from_ms=from_ms, to_ms=to_ms, max_points=_MAX_POINTS
+                )
+                for curve, _ in self._charts
             )
+        )
+        for (curve, chart), buckets in zip(self._charts, found, strict=True):
             chart.options.clear()
             chart.options.update(
                 options(
@@ -112,7 +129,7 @@ def options(
     the mean, so that a short spike is never averaged away.
     """
     tz = ZoneInfo(zone)
-    form = "%m-%d %H:%M" if to_ms - from_ms >= _DAY_MS else "%H:%M:%S" if to_ms - from_ms <= _SHORT_MS else "%H:%M"
+    form = next(form for span_ms, form in _FORMS if to_ms - from_ms >= span_ms)
 
     def clock(at_ms: int) -> str:
         return datetime.fromtimestamp(at_ms / 1000, tz).strftime(form)
