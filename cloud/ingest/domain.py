@@ -148,6 +148,20 @@ def _members(metric: Metric, instance: Template) -> Iterator[Metric]:
         )
 
 
+def points_of(metrics: Iterable[Metric]) -> tuple[Metric, ...]:
+    """Give what a node tells of itself beside controls and the definitions of Templates."""
+    return tuple(
+        metric
+        for metric in metrics
+        if not is_control(metric.name or "") and not (isinstance(metric.value, Template) and metric.value.is_definition)
+    )
+
+
+def has_points(metrics: Iterable[Metric]) -> bool:
+    """Whether a node tells anything of itself that people can look at."""
+    return bool(points_of(metrics))
+
+
 def texts(metrics: Iterable[Metric]) -> dict[str, str]:
     """Give the metrics of a birth that are texts, by name."""
     return {metric.name or "": metric.value for metric in metrics if isinstance(metric.value, str)}

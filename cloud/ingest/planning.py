@@ -9,7 +9,7 @@ from cloud.alarms.domain import PointValue
 from cloud.alarms.engine import DeviceWork, Step
 from cloud.assets.domain import LastValue
 from cloud.ingest import repository
-from cloud.ingest.domain import Position, Readings, Verdict, position, readings, verdict
+from cloud.ingest.domain import Position, Readings, Verdict, has_points, position, readings, verdict
 from cloud.ingest.memory import DeviceState, Event, Incoming, NodeState, Plan, ToldOutcome, load_device, load_node
 from cloud.ingest.metrics import IngestMetrics
 from cloud.ingest.repository import GapRow
@@ -89,8 +89,9 @@ class Planner:
             self._token(plan, node, metrics)
         place = position(metrics, node.journal_id)
         if place is None:
-            if device is not None and node.foreign:
-                await self._foreign(plan, event, node, device=device, metrics=metrics, now_ms=now_ms)
+            if node.foreign and (device is not None or has_points(metrics)):
+                named = key.node if device is None else device
+                await self._foreign(plan, event, node, device=named, metrics=metrics, now_ms=now_ms)
             return
         mark = await self._mark(node, place.journal_id)
         match verdict(mark, place):
@@ -150,14 +151,16 @@ class Planner:
             plan.samples.append(
                 Sample(device_id=device_id, point=one.point, at_ms=one.at_ms, value=one.value, quality=one.quality)
             )
-            plan.last[device_id, one.point] = LastValue(
-                device_id=device_id,
-                point=one.point,
-                value=one.value,
-                quality=one.quality,
-                at_ms=one.at_ms,
-                received_ms=now_ms,
-            )
+            known = plan.last.get((device_id, one.point))
+            if known is None or one.at_ms >= known.at_ms:
+                plan.last[device_id, one.point] = LastValue(
+                    device_id=device_id,
+                    point=one.point,
+                    value=one.value,
+                    quality=one.quality,
+                    at_ms=one.at_ms,
+                    received_ms=now_ms,
+                )
         for bad in found.rejected:
             self._quarantine(plan.quarantine, event, kind="type", reason=bad.reason, metric=bad.metric, node_id=node.id)
         plan.out_of_range += found.out_of_range

@@ -9,7 +9,7 @@ from cloud.alarms import engine as alarms
 from cloud.assets import service as assets
 from cloud.assets.service import UnknownCommunity
 from cloud.ingest import repository
-from cloud.ingest.domain import declaration
+from cloud.ingest.domain import declaration, has_points, points_of
 from cloud.ingest.memory import Event, NodeState, device_state, load_node
 from cloud.ingest.metrics import IngestMetrics
 from cloud.ingest.repository import GapRow, QuarantineRow
@@ -75,6 +75,9 @@ class StateKeeper:
             match event.told:
                 case NodeBorn() as born:
                     await self._node_born(conn, born, event, rows, now_ms)
+                    itself = self._as_device(born)
+                    if itself is not None and await self._device_born(conn, itself, event, rows, now_ms):
+                        readings.extend(self._foreign_readings(itself, event))
                 case DeviceBorn() as born:
                     self._tracking.births.devices[born.node, born.device] = born
                     if await self._device_born(conn, born, event, rows, now_ms):
@@ -206,6 +209,15 @@ class StateKeeper:
         if state.watched is not None:
             await alarms.retire(conn, state.watched, at_ms=now_ms)
         return True
+
+    def _as_device(self, born: NodeBorn) -> DeviceBorn | None:
+        """Take the points of a foreign node itself as those of a device of its name; ours have none."""
+        node = self._tracking.nodes.get(born.node)
+        if node is None or not node.foreign or not has_points(born.metrics):
+            return None
+        return DeviceBorn(
+            node=born.node, device=born.node.node, timestamp_ms=born.timestamp_ms, metrics=points_of(born.metrics)
+        )
 
     def _foreign_readings(self, born: DeviceBorn, event: Event) -> list[Event]:
         """Take the values of a foreign node's birth as readings; ours have them in the journal."""
