@@ -126,7 +126,7 @@ class _Process:
             self._health.add("broker", lambda: _WAITING)
             self._health.add("journal", self._agent.check_journal)
             with self._probe(), _hangup_sets(self._asked):
-                self._announce(self._plan)
+                self._announce(self._plan, self._plan.documents())
                 lines.start(lines.prepare(self._plan.lines))
                 pause = _backoff(limit=_DISK_BACKOFF_LIMIT)
                 while held is None:
@@ -215,18 +215,19 @@ class _Process:
             {name: plan.lines[name] for name in changes.lines_that(LineChange.NEW, LineChange.RESTARTED)}
         )
         ending = changes.lines_that(LineChange.GONE, LineChange.RESTARTED)
+        documents = await asyncio.to_thread(plan.documents)
         await executor.withdraw(lines.hold(ending))
         await lines.stop(ending)
         # From here on nothing waits, so that nobody sees a part of the change.
         self._agent.loads.keep(plan.lines)
         lines.rename({name: plan.lines[name] for name in changes.lines_that(LineChange.KEPT)})
-        self._announce(plan)
+        self._announce(plan, documents)
         lines.start(fresh)
 
-    def _announce(self, plan: AgentPlan) -> None:
+    def _announce(self, plan: AgentPlan, documents: Mapping[str, str]) -> None:
         """Mark between the records that this plan is in force for those that follow."""
         self._identities |= {one.birth: one.identity for _, one in plan.devices.values()}
-        self._intake.put(Reconfigured(revision=plan.revision, births=plan.births, documents=plan.documents))
+        self._intake.put(Reconfigured(revision=plan.revision, births=plan.births, documents=documents))
 
     def _publisher(self, session: Session, executor: CommandExecutor, lines: Lines) -> Publisher:
         community = self._config.settings.site.community

@@ -52,9 +52,8 @@ class AgentPlan:
         """The key of each device's birth."""
         return {name: one.birth for name, (_, one) in self.devices.items()}
 
-    @property
     def documents(self) -> Mapping[str, str]:
-        """What the births say and the profiles that they name, by key."""
+        """Write down what the births say and the profiles that they name, by key; slow where these are large."""
         identities = {one.birth: one.identity for _, one in self.devices.values()}
         profiles = {one.profile_hash: one.profile for one in identities.values()}
         told = {key: one.document for key, one in identities.items()}
@@ -140,10 +139,8 @@ def _devices(config: SiteConfig, settings: AgentSettings, bus: str) -> Iterator[
 
 def difference(before: AgentPlan, after: AgentPlan, *, started: AgentPlan) -> Changes:
     """Compare two plans. `started` is the plan of the process's start, by which its fixed things still are."""
-    devices = {
-        name: _device_change(before.devices.get(name), after.devices.get(name))
-        for name in {**before.devices, **after.devices}
-    }
+    were, are = before.devices, after.devices
+    devices = {name: _device_change(were.get(name), are.get(name)) for name in {**were, **are}}
     return Changes(
         lines={
             name: _line_change(before.lines.get(name), after.lines.get(name), devices)
