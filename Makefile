@@ -32,7 +32,7 @@ screenshots: setup ## Take pictures of every page at 1920, 1280 and 390 px, in C
 
 lock: setup ## Lock the dependencies anew
 	.venv/bin/uv pip compile -q pyproject.toml --extra build --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/runtime.txt $(ARGS)
-	.venv/bin/uv pip compile -q pyproject.toml --extra build --extra dev --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/dev.txt $(ARGS)
+	.venv/bin/uv pip compile -q pyproject.toml --extra build --extra dlib --extra dev --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/dev.txt $(ARGS)
 
 clean: ## Remove caches (not .venv, not the demo's data in .linli)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info
