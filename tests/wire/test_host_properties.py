@@ -4,10 +4,24 @@ from hypothesis import strategies as st
 from wire.edge_node import EdgeNode
 from wire.events import DeviceData, HostEvent
 from wire.host import Host
-from wire.payload import DataType, Metric
+from wire.payload import DataSet, DataType, Metric, Template
 
 AT = 1_700_000_000_000
 LEVEL = Metric(name="level", datatype=DataType.INT32, value=0)
+
+
+TABLE = Metric(
+    name="table",
+    datatype=DataType.DATASET,
+    value=DataSet(columns=("a", "b"), types=(DataType.INT8, DataType.STRING), rows=((1, "x"), (None, "y"))),
+)
+RPM = Metric(name="rpm", datatype=DataType.INT32, value=7)
+MOTOR = Metric(name="Motor", datatype=DataType.TEMPLATE, value=Template(metrics=(RPM,)))
+SPINNING = Metric(name="motor", datatype=DataType.TEMPLATE, value=Template(ref="Motor", metrics=(RPM,)))
+
+
+def _has_table(node: EdgeNode) -> bool:
+    return "d" in node.born_devices
 
 
 def _levels(events: list[HostEvent]) -> list[object]:
@@ -51,14 +65,14 @@ def test_no_content_raises_and_a_rebirth_always_heals(
     noise: list[tuple[str, int, bytes | None, list[tuple[int, int]]]],
 ) -> None:
     node, host = EdgeNode("g", "n", 0), Host(reorder_timeout_ms=2)
-    node.birth([LEVEL], AT)
-    node.device_birth("d", [LEVEL], AT)
+    node.birth([LEVEL, MOTOR], AT)
+    node.device_birth("d", [LEVEL, TABLE, SPINNING], AT)
     makers = (
-        lambda: node.birth([LEVEL], AT),
-        lambda: node.device_birth("d", [LEVEL], AT),
+        lambda: node.birth([LEVEL, MOTOR], AT),
+        lambda: node.device_birth("d", [LEVEL, TABLE, SPINNING], AT),
         lambda: node.device_birth("e", [LEVEL], AT),
         lambda: node.data([LEVEL], AT),
-        lambda: node.device_data("d", [LEVEL], AT) if "d" in node.born_devices else node.data([], AT),
+        lambda: node.device_data("d", [TABLE, SPINNING], AT) if _has_table(node) else node.data([], AT),
         node.will,
     )
     for at, (topic, which, foul, damage) in enumerate(noise):

@@ -120,6 +120,82 @@ def test_reads_every_field_form_of_a_value(datatype: DataType, field: str, value
     assert (resolved.name, resolved.alias, resolved.value) == ("m", 7, value)
 
 
+# The examples of the specification (chapter 6, "Datatype Details"), where these follow its own rule: little endian.
+ARRAYS = [
+    (DataType.INT16_ARRAY, "d0 8a 30 75", (-30_000, 30_000)),
+    (DataType.INT32_ARRAY, "ff ff ff ff fa af cb 12", (-1, 315_338_746)),
+    (
+        DataType.INT64_ARRAY,
+        "ce 06 72 ac 18 9c ba c4 c4 ba 9c 18 ac 72 06 ce",
+        (-4270929666821191986, -3601064768563266876),
+    ),
+    (DataType.UINT8_ARRAY, "17 fa", (23, 250)),
+    (DataType.UINT16_ARRAY, "1e 00 88 cc", (30, 52_360)),
+    (DataType.UINT32_ARRAY, "34 00 00 00 49 fb 55 c4", (52, 3_293_969_225)),
+    (DataType.UINT64_ARRAY, "34 00 00 00 00 00 00 00 d9 9e 02 d1 b2 76 37 e4", (52, 16_444_743_074_749_521_625)),
+    (
+        DataType.BOOLEAN_ARRAY,
+        "0c 00 00 00 34 d0",
+        (False, False, True, True, False, True, False, False, True, True, False, True),
+    ),
+    (DataType.STRING_ARRAY, "41 42 43 00 68 65 6c 6c 6f 00", ("ABC", "hello")),
+    (
+        DataType.DATETIME_ARRAY,
+        "c7 d0 90 75 24 01 00 00 b8 ba b8 97 81 01 00 00",
+        (1_256_102_875_335, 1_656_107_875_000),
+    ),
+]
+
+
+@pytest.mark.parametrize(("datatype", "content", "value"), ARRAYS)
+def test_arrays_are_those_of_the_specifications_examples(
+    datatype: DataType, content: str, value: tuple[int, ...]
+) -> None:
+    packed = bytes.fromhex(content)
+    metric = Metric(name="a", datatype=datatype, value=value)
+    written = b"\x0a\x01a\x20" + bytes((datatype,)) + b"\x82\x01" + bytes((len(packed),)) + packed
+    assert encode(Payload(timestamp_ms=None, metrics=(metric,))) == b"\x12" + bytes((len(written),)) + written
+    assert decode(encode(Payload(timestamp_ms=None, metrics=(metric,)))).metrics == (metric,)
+
+
+@pytest.mark.parametrize(
+    ("datatype", "value"),
+    [
+        (DataType.INT8_ARRAY, (128,)),
+        (DataType.INT8_ARRAY, (1.0,)),
+        (DataType.UINT8_ARRAY, (True,)),
+        (DataType.UINT8_ARRAY, [1]),
+        (DataType.FLOAT_ARRAY, (1e39,)),
+        (DataType.FLOAT_ARRAY, ("1",)),
+        (DataType.BOOLEAN_ARRAY, (1,)),
+        (DataType.STRING_ARRAY, ("a\0b",)),
+        (DataType.STRING_ARRAY, ("\ud800",)),
+        (DataType.STRING_ARRAY, (b"a",)),
+        (DataType.DATETIME_ARRAY, (-1,)),
+    ],
+)
+def test_an_element_that_does_not_fit_its_array_is_never_written(datatype: DataType, value: tuple[int, ...]) -> None:
+    with pytest.raises(WrongType):
+        encode(Payload(timestamp_ms=1, metrics=(Metric(name="a", datatype=datatype, value=value),)))
+
+
+@pytest.mark.parametrize(
+    ("datatype", "content", "says"),
+    [
+        (DataType.INT32_ARRAY, "00 00 00", "no whole number of elements of 4"),
+        (DataType.BOOLEAN_ARRAY, "01 00", "begins with their number in 4 bytes"),
+        (DataType.BOOLEAN_ARRAY, "09 00 00 00 ff", "9 booleans do not fill 1 bytes"),
+        (DataType.STRING_ARRAY, "41 42", "the last string of an array has no end"),
+        (DataType.STRING_ARRAY, "ff 00", "is not UTF-8"),
+    ],
+)
+def test_bytes_that_are_no_array_are_malformed(datatype: DataType, content: str, says: str) -> None:
+    packed = bytes.fromhex(content)
+    typed = bytes((0x20, datatype)) + b"\x82\x01" + bytes((len(packed),)) + packed
+    with pytest.raises(MalformedPayload, match=says):
+        decode(b"\x12" + bytes((len(typed),)) + typed)
+
+
 @pytest.mark.parametrize(
     ("datatype", "field", "says"),
     [
