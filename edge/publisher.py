@@ -17,7 +17,7 @@ from edge.commands import TOKEN_EVERY_S, MalformedCommand, Request, TokenBook, r
 from edge.journal import Journal
 from edge.journal_file import JournalFull
 from edge.messenger import Messenger
-from edge.session import Action, Session
+from edge.session import Action, PublishGap, PublishRecord, Session
 from runtime.cancellation import honour_cancellation
 from runtime.health import Check, Status
 from runtime.lifecycle import Backoff, wait_or
@@ -56,12 +56,15 @@ class BrokerAddress:
 class Following:
     """The primary host to wait for, and the brokers beside the first one at which it may be found.
 
-    Our own cloud needs none: its acknowledgements say more than a STATE. It is for hosts of others.
+    Our own cloud needs none: its acknowledgements say more than a STATE. It is for hosts of others, which acknowledge
+    nothing: a record counts as delivered once `look_back` (1 to 200) more were published while the host was online.
+    After each connection what does not count yet is sent again, as historical. That is best effort.
     """
 
     host_id: str
     others: tuple[BrokerAddress, ...] = ()
     patience: timedelta = timedelta(seconds=10)
+    look_back: int = 100
 
 
 class PublisherListener(Protocol):
@@ -161,6 +164,7 @@ class Publisher:
         self.hurry()
 
     def _follow(self, address: BrokerAddress, following: Following | None) -> None:
+        self._following = following
         self._addresses: tuple[BrokerAddress, ...] = (address,)
         self._primary: PrimaryHost | None = None
         if following is not None:
@@ -303,6 +307,8 @@ class Publisher:
             place = (self._session.acknowledged + 1, self._session.last)
             message = self._messenger.message(action, place=place, token=self._token, at_ms=self._clock())
             await self._publish(client, message)
+            if self._following is not None:
+                await self._forget_delivered(action, keep=self._following.look_back)
         while self._asked_documents:
             document = self._messenger.document(self._asked_documents.popleft(), at_ms=self._clock())
             if document is not None:
@@ -313,7 +319,8 @@ class Publisher:
             await self._publish(
                 client, self._messenger.token(self._token, self._listener.bus_figures(), at_ms=self._clock())
             )
-        self._session.tick(now=now)
+        if self._following is None:
+            self._session.tick(now=now)  # who waits for no answer sends nothing again for lack of one
         wanted = self._session.wants()
         if wanted is None:
             with suppress(TimeoutError):
@@ -327,6 +334,18 @@ class Publisher:
             await asyncio.sleep(_TICK_S)
             return
         self._actions.extend(self._session.publish(entries))
+
+    async def _forget_delivered(self, action: Action, *, keep: int) -> None:
+        """Take for acknowledged what lies at least `keep` records behind; now and then, as each time costs a write."""
+        match action:
+            case PublishRecord(record=record):
+                offset = record.offset - keep
+            case PublishGap(gap=gap):
+                offset = gap.last - keep
+            case _:
+                return
+        if offset >= self._session.acknowledged + keep:
+            await self._on_acknowledgement(JournalPosition(journal_id=self._journal.journal_id, offset=offset))
 
     async def _publish(self, client: aiomqtt.Client, message: Message) -> None:
         await client.publish(message.topic, message.payload, qos=message.qos, retain=message.retain)

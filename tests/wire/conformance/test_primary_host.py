@@ -5,26 +5,32 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import aiomqtt
 import pytest
 
-from drivers.api import Value
+from drivers.api import Quality, Reading, Value
+from drivers.profile import Label
 from edge.commands import TokenBook
-from edge.journal import open_journal
+from edge.identity import DeviceIdentity
+from edge.journal import Journal, open_journal
 from edge.journal_file import Limits
 from edge.messenger import Messenger
 from edge.publisher import BrokerAddress, Following, Publisher
+from edge.records import Draft
 from edge.session import Session
 from runtime.lifecycle import Backoff
 from tests.support.broker import Broker, running_broker
 from tests.support.mqtt_tap import Tap, tapped
+from tests.support.pump_profile import pump_profile
 from tests.wire.conformance.listing import claims
 from wire.edge_node import EdgeNode
 from wire.errors import SequenceError
 from wire.host_session import HostSession
+from wire.payload import decode
 from wire.primary_host import PrimaryHost, Step
 from wire.state import state_message
 
@@ -142,6 +148,16 @@ def test_a_connection_that_cannot_be_made_is_the_next_servers_turn() -> None:
 # --- the real publisher, two real brokers ----------------------------------------------------------------------------
 
 
+PUMP = DeviceIdentity(
+    label=Label(zh="泵", en="Pump"),
+    place="Tower 1/Pump room",
+    profile=pump_profile(),
+    profile_hash=pump_profile().hash,
+    overrides={},
+)
+LOOK_BACK = 20
+
+
 class _Silent:
     def on_connect(self, *, result: str) -> None: ...
 
@@ -153,8 +169,32 @@ class _Silent:
         return {}
 
 
+@dataclass(kw_only=True)
+class _Agent:
+    """The publishing half of an agent, with one device."""
+
+    publisher: Publisher
+    session: Session
+    journal: Journal
+
+    async def report(self, *values: float) -> None:
+        """Journal readings of the device, each a record of its own."""
+        at_ms = time.time_ns() // 1_000_000
+        drafts = [
+            Draft(
+                device="pump-1",
+                at_ms=at_ms,
+                readings=(Reading(point="pressure", value=value, quality=Quality.GOOD, at_ms=at_ms),),
+            )
+            for value in values
+        ]
+        offsets = await self.journal.append(drafts)
+        self.session.appended([(offset, "pump-1") for offset in offsets], now=time.monotonic())
+        self.publisher.push()
+
+
 @asynccontextmanager
-async def _publisher(folder: Path, taps: list[Tap]) -> AsyncIterator[Publisher]:
+async def _agent(folder: Path, taps: list[Tap]) -> AsyncIterator[_Agent]:
     clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000  # noqa: E731 - the test's own clock
     first, *others = (
         BrokerAddress(
@@ -171,18 +211,19 @@ async def _publisher(folder: Path, taps: list[Tap]) -> AsyncIterator[Publisher]:
     async with open_journal(folder, new_id="j1", limits=limits, at_ms=clock()) as journal:
         messenger = Messenger(
             node=EdgeNode("garden", "edge-1", 0),
-            identities={},
+            identities={"b1": PUMP},
             last_of=lambda _device, _profile: None,
             journal_id="j1",
             version="test",
             on_left_out=lambda _count: None,
         )
+        session = Session(acknowledged=0, last=0, held={}, births={"pump-1": "b1"}, revision="r1")
         publisher = Publisher(
             address=first,
             group="garden",
             node="edge-1",
             messenger=messenger,
-            session=Session(acknowledged=0, last=0, held={}, births={}, revision="r1"),
+            session=session,
             journal=journal,
             tokens=TokenBook(),
             new_token=lambda: secrets.token_hex(16),
@@ -191,11 +232,13 @@ async def _publisher(folder: Path, taps: list[Tap]) -> AsyncIterator[Publisher]:
             clock=clock,
             monotonic=time.monotonic,
             backoff=Backoff(random=lambda: 0.5, first=timedelta(milliseconds=50), limit=timedelta(milliseconds=200)),
-            following=Following(host_id=HOST, others=tuple(others), patience=timedelta(seconds=20)),
+            following=Following(
+                host_id=HOST, others=tuple(others), patience=timedelta(seconds=20), look_back=LOOK_BACK
+            ),
         )
         task = asyncio.create_task(publisher.run(), name="publisher")
         try:
-            yield publisher
+            yield _Agent(publisher=publisher, session=session, journal=journal)
         finally:
             task.cancel()
             with suppress(asyncio.CancelledError):
@@ -236,7 +279,7 @@ async def test_the_publisher_follows_its_primary_host_from_broker_to_broker(tmp_
         running_broker(tmp_path / "b", users=USERS) as b,
         tapped(a.host, a.port) as tap_a,
         tapped(b.host, b.port) as tap_b,
-        _publisher(tmp_path / "journal", [tap_a, tap_b]) as publisher,
+        _agent(tmp_path / "journal", [tap_a, tap_b]) as agent,
     ):
         scada = _Scada([a, b])
         await tap_a.until("its subscription", lambda: tap_a.sent("SUBSCRIBE"))
@@ -245,7 +288,7 @@ async def test_the_publisher_follows_its_primary_host_from_broker_to_broker(tmp_
         assert tap_a.sent() == [], "nothing is published before the host is online"
         await scada.say(0, online=True)
         await tap_a.until("births at the first broker", lambda: tap_a.sent(type_="NBIRTH"))
-        assert publisher.check().status == "ok"
+        assert agent.publisher.check().status == "ok"
 
         await scada.say(0, online=False)
         await tap_a.until("that it leaves", lambda: tap_a.sent("DISCONNECT"))
@@ -261,3 +304,31 @@ async def test_the_publisher_follows_its_primary_host_from_broker_to_broker(tmp_
         await tap_a.until("that it is back at the first", lambda: len(tap_a.sent("SUBSCRIBE")) >= 2)
         assert tap_b.open == set()
         assert (tap_a.most_open, tap_b.most_open) == (1, 1)
+
+
+async def test_for_a_host_that_acknowledges_nothing_the_journal_moves_on_and_the_last_records_are_sent_again(
+    tmp_path: Path,
+) -> None:
+    async with (
+        running_broker(tmp_path / "a", users=USERS) as a,
+        tapped(a.host, a.port) as tap,
+        _agent(tmp_path / "journal", [tap]) as agent,
+    ):
+        scada = _Scada([a])
+        await scada.say(0, online=True)
+        await tap.until("births", lambda: tap.sent(type_="DBIRTH"))
+        for batch in range(0, 700, 100):
+            await agent.report(*(float(value) for value in range(batch, batch + 100)))
+        await tap.until("all records, more than any window", lambda: len(tap.sent(type_="DDATA")) == 700)
+        kept = (await agent.journal.status()).records
+        assert LOOK_BACK <= kept < 2 * LOOK_BACK
+        await asyncio.sleep(4)
+        assert len(tap.sent(type_="DDATA")) == 700, "no answer is waited for, and nothing said again for lack of one"
+
+        await scada.say(0, online=False)
+        await tap.until("that it leaves", lambda: tap.sent("DISCONNECT"))
+        await agent.report(700.0)
+        await scada.say(0, online=True)
+        await tap.until("what was kept, and what came meanwhile", lambda: len(tap.sent(type_="DDATA")) == 701 + kept)
+        again = [one for one in tap.sent(type_="DDATA") if one.connection > 1]
+        assert all(metric.is_historical for one in again for metric in decode(one.payload).metrics)
