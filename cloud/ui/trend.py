@@ -1,10 +1,10 @@
 """Trends: the curves of a device's points, drawn in the browser from the telemetry store."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import chain
+from datetime import date, datetime, time, timedelta
+from itertools import chain, count, takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,14 +21,12 @@ _MAX_POINTS = 240
 _EVERY_MS = 5_000
 _AT_LEAST_EVERY_MS = 60_000
 _DAY_MS = 24 * 3_600_000
-# How times are written under a chart: the first line whose span is long enough.
-_FORMS = (
-    (90 * _DAY_MS, "%Y-%m-%d"),
-    (7 * _DAY_MS, "%m-%d"),
-    (_DAY_MS, "%m-%d %H:%M"),
-    (10 * 60_000 + 1, "%H:%M"),
-    (0, "%H:%M:%S"),
-)
+_MOST_TICKS = 7
+_MINUTE_S = 60
+_CLOCK_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200)
+_DAY_STEPS = (1, 2, 7, 14)
+_MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120)
+_MONTH_MS = 30 * _DAY_MS
 # Middle greys that read on the light and on the dark ground alike; no alarm has them.
 _LINE = "#5d7287"
 _TEXT = "#727b85"
@@ -128,17 +126,11 @@ def options(
     A stretch of bad data is a gap. The band between the lowest and the highest value of each stretch is drawn behind
     the mean, so that a short spike is never averaged away.
     """
-    tz = ZoneInfo(zone)
-    form = next(form for span_ms, form in _FORMS if to_ms - from_ms >= span_ms)
-
-    def clock(at_ms: int) -> str:
-        return datetime.fromtimestamp(at_ms / 1000, tz).strftime(form)
-
     mean = [[b.at_ms, _round(b.mean)] for b in buckets]
     low = [[b.at_ms, _round(b.low)] for b in buckets]
     spread = [[b.at_ms, None if b.low is None or b.high is None else _round(b.high - b.low)] for b in buckets]
-    ticks = [from_ms + (to_ms - from_ms) * i // 4 for i in range(5)]
-    labels = {str(at): clock(at) for at in ticks}
+    labels = {str(at): text for at, text in ticks(from_ms, to_ms, zone)}
+    places = [int(at) for at in labels]
     lines: list[dict[str, Any]] = [
         {
             "yAxis": limit,
@@ -163,10 +155,12 @@ def options(
             "type": "value",
             "min": from_ms,
             "max": to_ms,
-            "interval": max((to_ms - from_ms) / 4, 1),
+            "axisTick": {"customValues": places},
             "axisLabel": {
                 "color": _TEXT,
-                ":formatter": f"v => ({labels!r})[String(Math.floor(v))] || ''",
+                "customValues": places,
+                # A space elsewhere: room is made below for the labels of places that it would have chosen itself.
+                ":formatter": f"v => ({labels!r})[String(Math.round(v))] || ' '",
                 "hideOverlap": True,
             },
             "axisPointer": {"label": {"show": False}},
@@ -213,6 +207,34 @@ def options(
             },
         ],
     }
+
+
+def ticks(from_ms: int, to_ms: int, zone: str) -> list[tuple[int, str]]:
+    """Give round local times within a span, a handful, and how each is written. Pure.
+
+    Midnight is written as its date; from a day's distance on they are days, then months.
+    """
+    tz = ZoneInfo(zone)
+    begin = datetime.fromtimestamp(from_ms / 1000, tz).replace(tzinfo=None)
+    midnight = begin.replace(hour=0, minute=0, second=0, microsecond=0)
+    span_ms = max(to_ms - from_ms, 1)
+    found: Iterator[tuple[datetime, str]]
+    if clock_s := next((step for step in _CLOCK_STEPS_S if span_ms <= step * 1000 * _MOST_TICKS), None):
+        skipped = (begin - midnight) // timedelta(seconds=clock_s)
+        walls = (midnight + timedelta(seconds=clock_s) * (skipped + n) for n in count())
+        form = "%H:%M:%S" if clock_s < _MINUTE_S else "%H:%M"
+        found = ((at, "%m-%d" if at.time() == time.min else form) for at in walls)
+    elif days := next((step for step in _DAY_STEPS if span_ms <= step * _DAY_MS * _MOST_TICKS), None):
+        first = date.fromordinal(begin.toordinal() // days * days + 1)  # an even number of days later it is a Monday
+        found = ((datetime.combine(first, time.min) + timedelta(days=days) * n, "%m-%d") for n in count())
+    else:
+        months = next((s for s in _MONTH_STEPS if span_ms <= s * _MONTH_MS * _MOST_TICKS), _MONTH_STEPS[-1])
+        first_month = (begin.year * 12 + begin.month - 1) // months * months
+        numbers = (first_month + months * n for n in count())
+        found = ((datetime(number // 12, number % 12 + 1, 1), "%Y-%m") for number in numbers)  # noqa: DTZ001 - wall time
+    placed = ((round(at.replace(tzinfo=tz).timestamp() * 1000), at.strftime(form)) for at, form in found)
+    within = takewhile(lambda tick: tick[0] <= to_ms, placed)
+    return [tick for tick in within if tick[0] >= from_ms]
 
 
 def _round(value: float | None) -> float | None:

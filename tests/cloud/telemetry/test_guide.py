@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cloud.config import EmbeddedStore, InfluxStore, load_config
+from runtime.config import Strict
 
 GUIDE = (Path(__file__).resolve().parents[3] / "docs/guides/service.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```\n(\[telemetry\]\n.*?)```", GUIDE, flags=re.DOTALL)
@@ -20,6 +21,7 @@ def test_the_examples_are_good_with_and_without_what_is_commented_out(tmp_path: 
 
 
 def test_the_examples_name_every_setting() -> None:
-    for example, kind in zip(EXAMPLES, (EmbeddedStore, InfluxStore), strict=True):
+    kinds: tuple[type[Strict], ...] = (EmbeddedStore, InfluxStore)
+    for example, kind in zip(EXAMPLES, kinds, strict=True):
         named = set(re.findall(r"(?m)^(?:# )?(\w+) =", example))
         assert set(kind.model_fields) - named <= {"measurement"}
