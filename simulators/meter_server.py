@@ -1,82 +1,51 @@
 """Lines of simulated meters on real transports: a TCP port as a serial server has it, and a pseudo-terminal."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from runtime.logs import get_log
-from simulators.disturbances import Kind
 from simulators.meters import SPEECHES, MeterStations
-from simulators.pseudo_terminal import LineUnavailable, PseudoTerminal
 from simulators.transmitter import Transmitter
+from simulators.transport import Listen, serve_port, serve_terminal
 
 _SILENCE_S = 0.1  # what is left of a request after such a pause is noise
 _BITS = 11  # of a character on the wire: start, eight, parity, stop
 
 
-@asynccontextmanager
-async def serve_meters_tcp(stations: MeterStations, protocol: str, *, host: str, port: int) -> AsyncIterator[int]:
+def serve_meters_tcp(
+    stations: MeterStations, protocol: str, *, host: str, port: int
+) -> AbstractAsyncContextManager[int]:
     """Serve on a TCP port; gives the port that is really used (for `port=0`). LineUnavailable when it is taken."""
-    connections: set[_Connection] = set()
-    loop = asyncio.get_running_loop()
-    try:
-        server = await loop.create_server(lambda: _Connection(stations, protocol, connections), host, port)
-    except OSError as error:
-        remedy = "stop what uses it, or change the scene's `port`"
-        why = f"cannot listen on {host}:{port}: {error.strerror or error}; {remedy}"
-        raise LineUnavailable(why) from error
-
-    def on_line() -> None:
-        for connection in tuple(connections):
-            if Kind.LINE_DROPPED in stations.line:
-                connection.close()
-            elif Kind.HALF_OPEN in stations.line:
-                connection.forget()
-
-    stations.watch(on_line)
-    try:
-        yield int(server.sockets[0].getsockname()[1])
-    finally:
-        stations.unwatch(on_line)
-        server.close()
-        for connection in tuple(connections):
-            connection.close()
-        await server.wait_closed()
+    return serve_port(stations, _listening(stations, protocol), host=host, port=port)
 
 
-@asynccontextmanager
-async def serve_meters_pty(
+def serve_meters_pty(
     stations: MeterStations, protocol: str, *, link: Path, baudrate: int | None = None
-) -> AsyncIterator[Path]:
+) -> AbstractAsyncContextManager[Path]:
     """Serve on a new pseudo-terminal, which `link` points to while the context lasts; masters may come and go.
 
     With `baudrate` requests and answers take the time that a wire (8E1) would take. LineUnavailable when `link` is
     something else than a link, or cannot be made.
     """
-    line = _MeterLine(stations, protocol, link, byte_s=_BITS / baudrate if baudrate else 0.0)
-    line.open()
-    stations.watch(line.on_line)
-    try:
-        yield link
-    finally:
-        stations.unwatch(line.on_line)
-        line.close()
+    byte_s = _BITS / baudrate if baudrate else 0.0
+    return serve_terminal(stations, _listening(stations, protocol), link=link, byte_s=byte_s)
 
 
-class _Ear:
+def _listening(stations: MeterStations, protocol: str) -> Listen:
+    return lambda transmitter: _MeterEar(stations, protocol, transmitter)
+
+
+class _MeterEar:
     """Takes requests out of bytes, and has them answered."""
+
+    silence_s: float | None = _SILENCE_S
 
     def __init__(self, stations: MeterStations, protocol: str, transmitter: Transmitter) -> None:
         self._stations = stations
         self._speech = SPEECHES[protocol]
         self._transmitter = transmitter
         self._buffer = bytearray()
-        self._silence: asyncio.TimerHandle | None = None
 
-    def hear(self, data: bytes) -> None:
-        if self._silence is not None:
-            self._silence.cancel()
+    def hear(self, data: bytes) -> bool:
         self._buffer += data
         before = len(self._buffer)
         while (replies := self._speech.hear(self._buffer, self._stations.by_name.values())) is not None:
@@ -84,80 +53,7 @@ class _Ear:
             before = len(self._buffer)
             for reply in replies:
                 self._transmitter.send(reply)
-        if self._buffer:
-            self._silence = asyncio.get_running_loop().call_later(_SILENCE_S, self._buffer.clear)
-
-    def close(self) -> None:
-        self._buffer.clear()
-        self._transmitter.close()
-        if self._silence is not None:
-            self._silence.cancel()
-
-
-class _Connection(asyncio.Protocol):
-    def __init__(self, stations: MeterStations, protocol: str, connections: "set[_Connection]") -> None:
-        self._stations = stations
-        self._connections = connections
-        self._ear = _Ear(stations, protocol, Transmitter(self._write))
-        self._transport: asyncio.Transport | None = None
-        self._forgotten = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
-        self._connections.add(self)
-        if Kind.LINE_DROPPED in self._stations.line:
-            self.close()
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        self._ear.close()
-        self._connections.discard(self)
-
-    def data_received(self, data: bytes) -> None:
-        if not self._forgotten:
-            self._ear.hear(data)
+        return bool(self._buffer)
 
     def forget(self) -> None:
-        """Neither read nor answer any more, and do not close it: what a lost peer looks like."""
-        self._forgotten = True
-        self._ear.close()
-
-    def close(self) -> None:
-        self._ear.close()
-        if self._transport is not None:
-            self._transport.abort()
-
-    def _write(self, data: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
-
-
-class _MeterLine:
-    """A serial line; gone and back again as the line's disturbances say."""
-
-    def __init__(self, stations: MeterStations, protocol: str, link: Path, *, byte_s: float) -> None:
-        self._stations = stations
-        self._terminal = PseudoTerminal(link, hear=self._hear)
-        self._ear = _Ear(stations, protocol, Transmitter(self._terminal.write, byte_s=byte_s))
-
-    def open(self) -> None:
-        """Bring the line up; LineUnavailable."""
-        self._terminal.open()
-
-    def close(self) -> None:
-        """Take the line away; whoever has it open is hung up."""
-        self._ear.close()
-        self._terminal.close()
-
-    def on_line(self) -> None:
-        """Follow the line's disturbances."""
-        if Kind.LINE_DROPPED in self._stations.line:
-            self.close()
-        elif not self._terminal.is_open:
-            try:
-                self.open()
-            except LineUnavailable as error:
-                get_log("simulators.meters").error("line not restored", why=str(error))
-
-    def _hear(self, data: bytes) -> None:
-        self._ear.hear(data)
+        self._buffer.clear()

@@ -28,20 +28,22 @@ class Transmitter:
         self._loop = asyncio.get_running_loop()
         self._free_at = 0.0
         self._pending: set[asyncio.TimerHandle] = set()
+        self.is_closed = False
 
     def heard(self, size: int) -> None:
         """Say that a request of `size` bytes came: the wire was taken by it, and rests before an answer."""
         self._free_at = max(self._loop.time(), self._free_at) + (size + _SILENT_CHARACTERS) * self._byte_s
 
     def send(self, reply: Reply) -> None:
-        """Send a reply, each part in its time."""
-        for part in reply.parts:
+        """Send a reply, each part in its time; nothing once it is closed."""
+        for part in () if self.is_closed else reply.parts:
             note = reply.note if part.is_answer else None
             at = max(self._loop.time(), self._free_at) + part.after_s if self._byte_s or part.after_s else 0.0
             self._at(at, partial(self._begin, part.data, note))
 
     def close(self) -> None:
         """Send nothing more, not even what is due."""
+        self.is_closed = True
         for handle in self._pending:
             handle.cancel()
         self._pending.clear()

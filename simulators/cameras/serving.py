@@ -6,8 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from simulators.devices import Devices
-from simulators.disturbances import Kind
-from simulators.pseudo_terminal import LineUnavailable
+from simulators.transport import Clients, serve_clients
 
 _MOST_UNSENT = 256 * 1024
 _LONGEST_HEAD = 16_384
@@ -19,7 +18,7 @@ class Connection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
-        self._forgotten = False
+        self.forgotten = False
         writer.transport.set_write_buffer_limits(high=_MOST_UNSENT)
 
     async def head(self) -> list[str]:
@@ -46,14 +45,14 @@ class Connection:
 
     def forget(self) -> None:
         """Neither read nor answer any more, and do not close it: what a lost peer looks like."""
-        self._forgotten = True
+        self.forgotten = True
 
-    def abort(self) -> None:
-        """Drop it."""
+    def close(self) -> None:
+        """Cut it."""
         self._writer.transport.abort()
 
     async def _live(self) -> None:
-        if self._forgotten:
+        if self.forgotten:
             await asyncio.Event().wait()  # nobody ever sets it
 
 
@@ -63,44 +62,31 @@ Serve = Callable[[Connection], Awaitable[None]]
 @asynccontextmanager
 async def serve_connections(devices: Devices[Any], serve: Serve, *, host: str, port: int) -> AsyncIterator[int]:
     """Serve on a TCP port; gives the port that is really used (for `port=0`). LineUnavailable when it is taken."""
-    served: dict[asyncio.Task[None], Connection] = {}
+    loop = asyncio.get_running_loop()
+    tasks: set[asyncio.Task[None]] = set()
 
-    async def one(connection: Connection) -> None:
-        # EOFError: the client went; LimitOverrunError: it sends no head.
-        with suppress(ConnectionError, EOFError, asyncio.LimitOverrunError, ValueError):
-            await serve(connection)
-        connection.abort()
+    async def one(connection: Connection, clients: Clients) -> None:
+        clients.add(connection)
+        try:
+            # EOFError: the client went; LimitOverrunError: it sends no head.
+            with suppress(ConnectionError, EOFError, asyncio.LimitOverrunError, ValueError):
+                await serve(connection)
+        finally:
+            clients.discard(connection)
+            connection.close()
 
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = Connection(reader, writer)
-        if Kind.LINE_DROPPED in devices.line:
-            connection.abort()
-            return
-        task = asyncio.get_running_loop().create_task(one(connection), name="camera-client")
-        served[task] = connection
-        task.add_done_callback(lambda done: served.pop(done, None))
+    def accept(clients: Clients) -> asyncio.BaseProtocol:
+        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = loop.create_task(one(Connection(reader, writer), clients), name="camera-client")
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
 
-    def on_line() -> None:
-        for connection in tuple(served.values()):
-            if Kind.LINE_DROPPED in devices.line:
-                connection.abort()
-            elif Kind.HALF_OPEN in devices.line:
-                connection.forget()
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(limit=_LONGEST_HEAD, loop=loop), connected, loop=loop)
 
-    try:
-        server = await asyncio.start_server(accept, host, port, limit=_LONGEST_HEAD)
-    except OSError as error:
-        remedy = "stop what uses it, or change the scene's `port`"
-        why = f"cannot listen on {host}:{port}: {error.strerror or error}; {remedy}"
-        raise LineUnavailable(why) from error
-    devices.watch(on_line)
-    try:
-        yield int(server.sockets[0].getsockname()[1])
-    finally:
-        devices.unwatch(on_line)
-        server.close()
-        for task, connection in tuple(served.items()):
-            connection.abort()
-            task.cancel()
-        await asyncio.gather(*served, return_exceptions=True)
-        await server.wait_closed()
+    async with serve_clients(devices, accept, host=host, port=port) as used:
+        try:
+            yield used
+        finally:
+            for task in tuple(tasks):
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)

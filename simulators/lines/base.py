@@ -3,13 +3,13 @@
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Protocol, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from drivers.address import DeviceAddress
 from drivers.profile import Profile, Slug
@@ -122,6 +122,58 @@ class SceneLine(Strict, ABC):
                 yield Problem(key=f"devices.{d}.{key}", message=problem, remedy=f"correct the {key}")
 
 
+class PortLine(SceneLine, ABC):
+    """What is on the network: a TCP port; port 0 takes any free one, which `linli simulate status` tells."""
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(ge=0, le=65535)
+
+    @property
+    def transport(self) -> Transport:
+        """TCP."""
+        return Transport.TCP
+
+    @property
+    def endpoint(self) -> tuple[str, object]:
+        """Its port; port 0 clashes with no other."""
+        return "port", (self.host, self.port or self.name)
+
+    def _endpoint_of(self, number: int) -> dict[str, object]:
+        return {"port": self.port and self.port + number - 1}
+
+
+class SerialLine(SceneLine, ABC):
+    """A serial line: a pseudo-terminal at `<data>/<link>`, or (with `port`) a serial server's TCP port.
+
+    With `baudrate` what is said takes the time that it would take on the wire.
+    """
+
+    protocol: str
+    link: Link | None = None
+    baudrate: Baudrate | None = None
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int | None = Field(default=None, ge=0, le=65535)
+
+    @property
+    def transport(self) -> Transport:
+        """What carries the bytes."""
+        return Transport.TCP if self.link is None else Transport.SERIAL
+
+    @property
+    def endpoint(self) -> tuple[str, object]:
+        """Its link, or its port; port 0 clashes with no other."""
+        return ("link", self.link) if self.link is not None else ("port", (self.host, self.port or self.name))
+
+    def _endpoint_of(self, number: int) -> dict[str, object]:
+        return {"link": self.link and f"{self.link}-{number}", "port": self.port and self.port + number - 1}
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.link is None) == (self.port is None):
+            raise ValueError(f"a line with protocol `{self.protocol}` has either `link` or `port`")
+        return self
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LineContext:
     """What a line is given: the data folder, its devices' profiles by name, and the stack that closes what it opens.
@@ -148,3 +200,28 @@ class LineContext:
     def random(self, device: SceneDevice) -> Random:
         """Give a device's chance."""
         return Random(device.seed)  # noqa: S311 - a machine's noise, and repeatable
+
+
+class ServeTerminal(Protocol):
+    """Serves a line's devices on a pseudo-terminal."""
+
+    def __call__(self, *, link: Path, baudrate: int | None) -> AbstractAsyncContextManager[Path]:
+        """Serve at `link`; LineUnavailable."""
+        ...
+
+
+class ServePort(Protocol):
+    """Serves a line's devices on a TCP port."""
+
+    def __call__(self, *, host: str, port: int) -> AbstractAsyncContextManager[int]:
+        """Serve, and give the port; LineUnavailable."""
+        ...
+
+
+async def serve_serial(line: SerialLine, context: LineContext, *, terminal: ServeTerminal, port: ServePort) -> str:
+    """Serve a serial line where its scene wants it, until the context's stack is closed; gives where it is."""
+    if line.link is not None:
+        at = await context.stack.enter_async_context(terminal(link=context.data / line.link, baudrate=line.baudrate))
+        return str(at)
+    used = await context.stack.enter_async_context(port(host=line.host, port=line.port or 0))
+    return f"{line.host}:{used}"

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from simulators.devices import Devices
-from simulators.disturbances import Transport
-from simulators.lines.base import LineContext, SceneDevice, SceneLine
+from simulators.lines.base import LineContext, PortLine, SceneDevice
 
 if TYPE_CHECKING:
     from simulators.cameras.challenge import Guard
@@ -20,15 +19,13 @@ _BLOCK = 16
 """RFC 2435 and 4:2:0 want whole blocks."""
 
 
-class NetworkCameraLine(SceneLine):
-    """One camera on a TCP port; port 0 takes any free one.
+class NetworkCameraLine(PortLine):
+    """One camera on a TCP port.
 
     With `user` and `password` it asks for a login; `<data>/<line>.login` is the file of credentials for the agent.
     """
 
     devices: tuple[SceneDevice, ...] = Field(min_length=1, max_length=1)
-    host: str = Field(default="127.0.0.1", min_length=1)
-    port: int = Field(ge=0, le=65535)
     user: str | None = Field(default=None, min_length=1)
     password: str | None = Field(default=None, min_length=1)
 
@@ -36,16 +33,6 @@ class NetworkCameraLine(SceneLine):
     def members(self) -> tuple[SceneDevice, ...]:
         """Its device."""
         return self.devices
-
-    @property
-    def transport(self) -> Transport:
-        """TCP."""
-        return Transport.TCP
-
-    @property
-    def endpoint(self) -> tuple[str, object]:
-        """Its port; port 0 clashes with no other."""
-        return "port", (self.host, self.port or self.name)
 
     def guard(self, folder: Path, *, qop: bool) -> "Guard | None":
         """Make what asks for the login, and write the login down for the agent; None where nobody is asked."""
@@ -55,9 +42,6 @@ class NetworkCameraLine(SceneLine):
             return None
         write_login(folder / f"{self.name}.login", self.user, self.password)
         return Guard(user=self.user, password=self.password, nonce=secrets.token_hex(16), qop=qop)
-
-    def _endpoint_of(self, number: int) -> dict[str, object]:
-        return {"port": self.port and self.port + number - 1}
 
     @model_validator(mode="after")
     def _login_is_whole(self) -> Self:

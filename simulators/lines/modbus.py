@@ -6,7 +6,7 @@ from pydantic import Field
 
 from simulators.devices import Devices
 from simulators.disturbances import Transport
-from simulators.lines.base import Baudrate, LineContext, Link, SceneLine, UnitDevice
+from simulators.lines.base import Baudrate, LineContext, Link, PortLine, SceneLine, UnitDevice
 from simulators.station import Station
 
 
@@ -21,50 +21,20 @@ class _ModbusLine(SceneLine):
         return self.devices
 
 
-class TcpLine(_ModbusLine):
-    """Devices behind one TCP port; port 0 takes any free one, which `linli simulate status` tells."""
+class TcpLine(PortLine, _ModbusLine):
+    """Devices behind one TCP port."""
 
     bus: ClassVar[str] = "modbus-tcp"
 
     protocol: Literal["tcp"]
-    host: str = Field(default="127.0.0.1", min_length=1)
-    port: int = Field(ge=0, le=65535)
-
-    def _endpoint_of(self, number: int) -> dict[str, object]:
-        return {"port": self.port and self.port + number - 1}
-
-    @property
-    def transport(self) -> Transport:
-        """TCP."""
-        return Transport.TCP
-
-    @property
-    def endpoint(self) -> tuple[str, object]:
-        """Its port; port 0 clashes with no other."""
-        return "port", (self.host, self.port or self.name)
 
 
-class RtuOverTcpLine(_ModbusLine):
+class RtuOverTcpLine(PortLine, _ModbusLine):
     """Devices behind a gateway whose TCP port carries the frames of a serial line."""
 
     bus: ClassVar[str] = "modbus-rtu-over-tcp"
 
     protocol: Literal["rtu-over-tcp"]
-    host: str = Field(default="127.0.0.1", min_length=1)
-    port: int = Field(ge=0, le=65535)
-
-    def _endpoint_of(self, number: int) -> dict[str, object]:
-        return {"port": self.port and self.port + number - 1}
-
-    @property
-    def transport(self) -> Transport:
-        """TCP."""
-        return Transport.TCP
-
-    @property
-    def endpoint(self) -> tuple[str, object]:
-        """Its port; port 0 clashes with no other."""
-        return "port", (self.host, self.port or self.name)
 
 
 class RtuLine(_ModbusLine):

@@ -2,14 +2,14 @@
 
 import hashlib
 import os
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from simulators.devices import Devices
-from simulators.disturbances import Transport
-from simulators.lines.base import Baudrate, LineContext, Link, SceneLine, UnitDevice
+from simulators.lines.base import LineContext, SerialLine, UnitDevice, serve_serial
 
 if TYPE_CHECKING:
     from simulators.machines.card_reader import CardReaderMachine
@@ -31,46 +31,19 @@ class ReaderDevice(UnitDevice):
         return hashlib.blake2s(self.name.encode(), digest_size=16, person=b"osdp-sim").digest()
 
 
-class OsdpLine(SceneLine):
-    """Readers on one serial line: a pseudo-terminal at `<data>/<link>`, or (with `port`) a serial server's TCP port.
-
-    `<data>/<line>.keys` is the key file for the agent. With `baudrate` frames on the pseudo-terminal take the time that
-    they would take on the wire.
-    """
+class OsdpLine(SerialLine):
+    """Readers on one serial line, or behind a serial server's port. `<data>/<line>.keys` is the agent's key file."""
 
     speaks: ClassVar[str] = "osdp"
     bus: ClassVar[str] = "osdp"
 
     protocol: Literal["osdp"]
     devices: tuple[ReaderDevice, ...] = Field(min_length=1)
-    link: Link | None = None
-    baudrate: Baudrate | None = None
-    host: str = Field(default="127.0.0.1", min_length=1)
-    port: int | None = Field(default=None, ge=0, le=65535)
 
     @property
     def members(self) -> tuple[ReaderDevice, ...]:
         """Its devices."""
         return self.devices
-
-    @property
-    def transport(self) -> Transport:
-        """What carries the frames."""
-        return Transport.TCP if self.link is None else Transport.SERIAL
-
-    @property
-    def endpoint(self) -> tuple[str, object]:
-        """Its link, or its port."""
-        return ("link", self.link) if self.link is not None else ("port", (self.host, self.port or self.name))
-
-    def _endpoint_of(self, number: int) -> dict[str, object]:
-        return {"link": self.link and f"{self.link}-{number}", "port": self.port and self.port + number - 1}
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if (self.link is None) == (self.port is None):
-            raise ValueError("a line of readers has either `link` or `port`")
-        return self
 
 
 def write_key_file(file: Path, keys: dict[int, bytes]) -> None:
@@ -112,8 +85,6 @@ async def start(line: OsdpLine, context: LineContext) -> tuple[Devices["ReaderSt
         ],
         transport=line.transport,
     )
-    if line.link is not None:
-        served = serve_readers_pty(stations, link=context.data / line.link, baudrate=line.baudrate)
-        return stations, str(await context.stack.enter_async_context(served))
-    port = await context.stack.enter_async_context(serve_readers_tcp(stations, host=line.host, port=line.port or 0))
-    return stations, f"{line.host}:{port}"
+    return stations, await serve_serial(
+        line, context, terminal=partial(serve_readers_pty, stations), port=partial(serve_readers_tcp, stations)
+    )
