@@ -36,6 +36,12 @@ class IngestMetrics:
         self.batch = Histogram(
             "linli_ingest_batch_seconds", "Time to process a batch", buckets=_BUCKETS, registry=registry
         )
+        self.decode = Histogram(
+            "linli_ingest_decode_seconds", "Time to read a batch of messages", buckets=_BUCKETS, registry=registry
+        )
+        self.decide = Histogram(
+            "linli_ingest_decide_seconds", "Time to work out what a batch changes", buckets=_BUCKETS, registry=registry
+        )
         self.commit = Histogram(
             "linli_ingest_commit_seconds", "Time of the SQL transaction", buckets=_BUCKETS, registry=registry
         )

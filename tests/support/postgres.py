@@ -34,9 +34,12 @@ def _as_user() -> dict[str, int]:
     return {"user": user.pw_uid, "group": user.pw_gid}
 
 
-@lru_cache(maxsize=1)
-def postgres() -> str:
-    """Start the server, or find it started, and give the URL of its maintenance database."""
+@lru_cache(maxsize=2)
+def postgres(*, durable: bool = False) -> str:
+    """Start the server, or find it started, and give the URL of its maintenance database.
+
+    A `durable` one is a server of its own that waits for the disk, as benchmarks need it.
+    """
     programs = _programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed: `make setup` installs it")
@@ -53,9 +56,9 @@ def postgres() -> str:
     )
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    # Nothing here outlives the test run, so nothing waits for the disk; what must survive a crash has its own tests.
-    settings = ["fsync=off", "listen_addresses=127.0.0.1", f"port={port}", f"unix_socket_directories={folder}"]
-    settings += ["max_connections=200", "log_min_messages=fatal"]
+    # Nothing of the tests outlives their run, so nothing waits for the disk; what must survive a crash has tests itself.
+    settings = [f"fsync={'on' if durable else 'off'}", "listen_addresses=127.0.0.1", f"port={port}"]
+    settings += [f"unix_socket_directories={folder}", "max_connections=200", "log_min_messages=fatal"]
     command = [programs / "postgres", "-D", data, *(word for setting in settings for word in ("-c", setting))]
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(command, stderr=log, **quiet)  # type: ignore[call-overload]

@@ -1,0 +1,186 @@
+"""Ingest: metrics a second from MQTT to the committed store with alarms decided, and how long an order takes.
+
+Options: `quick=1` (about two minutes in place of fifteen); `only=capacity,latency,bare,nodes` runs only the parts that
+it names; `database=sqlite` or `database=postgresql` leaves out the other; `size=50` or `size=10` only messages of that
+many metrics. Ingest has one core. Mosquitto, the load, PostgreSQL and this program share the others. The load: 2,000
+devices at 100 nodes, 1% of the messages change an alarm, half of which open a work order; nodes send as much as their
+window takes.
+"""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Sequence
+
+from runtime.bench import Baseline, Bench, CannotRun, Result
+from tests.benchmarks.ingest_parts.bare import bare_rate
+from tests.benchmarks.ingest_parts.world import Load, Sample, World, loading, running, watch_orders
+
+_PARTS = ("capacity", "latency", "bare", "nodes")
+_DATABASES = ("sqlite", "postgresql")
+_GOALS = {50: 60_000, 10: 20_000}
+_NODES, _DEVICES = 100, 20
+_WINDOW = 512
+_MANY, _TIMES, _MOST = 6400, 64, 1.3
+_P99_S = 1.0
+_GROWTH = 5.0
+_STAGES = ("decode", "decide", "telemetry", "commit")
+
+
+def measure(bench: Bench) -> None:
+    chosen = _chosen(bench, "only", _PARTS)
+    databases = _chosen(bench, "database", _DATABASES)
+    sizes = [int(size) for size in _chosen(bench, "size", [str(size) for size in _GOALS])]
+    quick = bench.options.get("quick", "0") != "0"
+    for database in databases:
+        for size in sizes:
+            if set(chosen) - {"nodes"}:
+                _fixed_load(bench, database, size, chosen, seconds=15 if quick else 60)
+        if "nodes" in chosen:
+            _nodes(bench, database, seconds=15 if quick else 40)
+
+
+def _chosen(bench: Bench, option: str, known: Sequence[str]) -> list[str]:
+    names = [name for name in bench.options.get(option, "").split(",") if name] or list(known)
+    if unknown := sorted(set(names) - set(known)):
+        raise CannotRun(f"no {option} {unknown[0]!r}; there are: {', '.join(known)}")
+    return [name for name in known if name in names]
+
+
+def _fixed_load(bench: Bench, database: str, size: int, chosen: Sequence[str], *, seconds: float) -> None:
+    of = f"{database}_{size}"
+    bench.say(f"{database}, {size} metrics a message: {_NODES * _DEVICES:,} devices are born")
+    goal = _GOALS[size]
+    batch = 10_000
+    with (
+        running(database) as world,
+        loading(world, nodes=_NODES, devices=_DEVICES, per_message=size, window=_WINDOW) as load,
+    ):
+        if "capacity" in chosen:
+            samples = _watched(world, load, rate=0, seconds=seconds)
+            goal_rate = _capacity(bench, of, samples, goal)
+            first, last = samples[0], samples[-1]
+            batch = round(last.since(first, "samples_total") / max(last.since(first, "telemetry_seconds_count"), 1))
+            _memory(bench, of, samples)
+        else:
+            goal_rate = goal
+        if "latency" in chosen:
+            time.sleep(3)  # what is still on its way
+            _latency(bench, of, world, load, metrics_per_s=goal_rate / 2, size=size, seconds=seconds)
+        for name, count in load.trouble.items():
+            bench.add(Result(name=f"{of}_{name}", value=count, unit="records" if name == "resent" else "requests"))
+    if "bare" in chosen:
+        with running(database) as world:
+            limit = bare_rate(world, batch=batch, seconds=min(seconds, 30))
+        bench.add(Result(name=f"{of}_bare_store", value=round(limit), unit="metrics/s"))
+
+
+def _watched(world: World, load: Load, *, rate: float, seconds: float) -> list[Sample]:
+    """Sample ingest every second while the load sends; the first seconds, in which the windows fill, are left out."""
+    warm_up = min(5.0, seconds / 5)
+    load.begin(rate=rate, seconds=seconds + warm_up)
+    time.sleep(warm_up)
+    started, samples = time.monotonic(), [world.sample()]
+    while (left := started + seconds - time.monotonic()) > 0:
+        time.sleep(min(1.0, left))
+        samples.append(world.sample())
+    load.end()
+    return samples
+
+
+def _capacity(bench: Bench, of: str, samples: Sequence[Sample], goal: int) -> float:
+    first, last = samples[0], samples[-1]
+    metrics = last.since(first, "samples_total")
+    rate = metrics / (last.at - first.at)
+    bench.add(Result(name=f"{of}_metrics_per_s", value=round(rate), unit="1/s", goal=f">= {goal}", met=rate >= goal))
+    slowest = min(after.rate(before, "samples_total") for before, after in zip(samples, samples[10:], strict=False))
+    bench.add(Result(name=f"{of}_slowest_10_s", value=round(slowest), unit="1/s"))
+    _stages(bench, of, first, last)
+    for name in ("alarm_changes", "repeats", "holes", "quarantined", "failures"):
+        bench.add(Result(name=f"{of}_{name}", value=last.since(first, f"{name}_total"), unit=""))
+    return rate
+
+
+def _stages(bench: Bench, of: str, first: Sample, last: Sample) -> None:
+    """Say where the time goes, in µs for a metric; what is left of the process is MQTT, acknowledgements, the loop."""
+    metrics = last.since(first, "samples_total")
+    spent = {name: last.since(first, f"{name}_seconds_sum") for name in _STAGES}
+    for name, seconds in spent.items():
+        bench.add(Result(name=f"{of}_{name}", value=round(1e6 * seconds / metrics, 3), unit="us/metric"))
+    cpu = last.cpu_s - first.cpu_s
+    rest = last.at - first.at - sum(spent.values())
+    bench.add(Result(name=f"{of}_rest", value=round(1e6 * rest / metrics, 3), unit="us/metric"))
+    bench.add(Result(name=f"{of}_cpu", value=round(1e6 * cpu / metrics, 3), unit="us/metric"))
+    broker = last.broker_cpu_s - first.broker_cpu_s
+    bench.add(Result(name=f"{of}_broker_cpu", value=round(1e6 * broker / metrics, 3), unit="us/metric"))
+    bench.add(Result(name=f"{of}_core_share", value=round(100 * cpu / (last.at - first.at), 1), unit="%"))
+    batches = last.since(first, "batch_seconds_count")
+    bench.add(Result(name=f"{of}_batch", value=round(metrics / max(batches, 1)), unit="metrics"))
+
+
+def _memory(bench: Bench, of: str, samples: Sequence[Sample]) -> None:
+    """Compare the memory after a quarter of the time with that at the end."""
+    part = max(1, len(samples) // 8)
+    early = statistics.median(one.rss_mb for one in samples[2 * part : 3 * part])
+    late = statistics.median(one.rss_mb for one in samples[-part:])
+    growth = 100 * (late / early - 1)
+    bench.add(
+        Result(
+            name=f"{of}_memory_growth",
+            value=round(growth, 2),
+            unit="%",
+            baseline=Baseline(name="MB after a quarter of the time", value=round(early, 1)),
+            goal=f"<= {_GROWTH:g}",
+            met=growth <= _GROWTH,
+        )
+    )
+
+
+def _latency(
+    bench: Bench, of: str, world: World, load: Load, *, metrics_per_s: float, size: int, seconds: float
+) -> None:
+    load.begin(rate=metrics_per_s / size, seconds=seconds)
+    before = world.sample()
+    found = sorted(asyncio.run(watch_orders(world.database_url, until=time.monotonic() + seconds)))
+    after = world.sample()
+    load.end()
+    bench.add(Result(name=f"{of}_half_load", value=round(after.rate(before, "samples_total")), unit="1/s"))
+    bench.add(Result(name=f"{of}_orders", value=len(found), unit="orders"))
+    if not found:
+        raise CannotRun("no order was opened: ingest does not keep up, or decides nothing")
+    bench.add(Result(name=f"{of}_order_p50", value=round(_quantile(found, 0.5), 3), unit="s"))
+    p99 = _quantile(found, 0.99)
+    bench.add(Result(name=f"{of}_order_p99", value=round(p99, 3), unit="s", goal=f"<= {_P99_S:g}", met=p99 <= _P99_S))
+
+
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def _nodes(bench: Bench, database: str, *, seconds: float) -> None:
+    """Compare 100 with 6,400 nodes at the same 6,400 devices, and the same messages a second."""
+    costs = {}
+    for nodes in (_MANY // _TIMES, _MANY):
+        bench.say(f"{database}: {nodes:,} nodes are born")
+        with (
+            running(database) as world,
+            loading(
+                world, nodes=nodes, devices=_MANY // nodes, per_message=50, window=_WINDOW, tokens=False
+            ) as load,
+        ):
+            time.sleep(3)
+            samples = _watched(world, load, rate=400, seconds=seconds)
+        first, last = samples[0], samples[-1]
+        costs[nodes] = 1e6 * (last.cpu_s - first.cpu_s) / last.since(first, "samples_total")
+        bench.add(Result(name=f"{database}_cost_{nodes}_nodes", value=round(costs[nodes], 2), unit="us/metric"))
+    few, many = costs.values()
+    ratio = many / few
+    bench.add(
+        Result(
+            name=f"{database}_{_TIMES}_times_the_nodes",
+            value=round(ratio, 3),
+            unit="times",
+            goal=f"<= {_MOST}",
+            met=ratio <= _MOST,
+        )
+    )
