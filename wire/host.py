@@ -165,14 +165,15 @@ class Host:
             for late in waited
         ]
         try:
-            if message.seq != 0 or not message.HasField("seq"):
-                raise MalformedPayload("the seq of an NBIRTH is 0")  # noqa: TRY301 one way out for every refusal of the birth
+            seq = message.seq
+            if seq >= SEQ_MODULUS or not message.HasField("seq"):
+                raise MalformedPayload("the birth has no seq of 0 to 255")  # noqa: TRY301 one way out for every refusal of the birth
             bd_seq = _bd_seq(message)
             metrics, refused = node.births.declare(None, message, arrival.timestamp_ms)
         except MalformedPayload as error:
             return (*events, *self._refused_birth(arrival, str(error)))
         self._nodes[key] = node
-        node.bd_seq, node.born, node.expected = bd_seq, True, 1
+        node.bd_seq, node.born, node.expected = bd_seq, True, (seq + 1) % SEQ_MODULUS
         events.append(NodeBorn(node=key, bd_seq=bd_seq, timestamp_ms=arrival.timestamp_ms, metrics=metrics))
         events.extend(_quarantine(arrival, refused))
         return tuple(events)

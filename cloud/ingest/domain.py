@@ -65,12 +65,13 @@ def verdict(watermark: int, place: Position) -> Verdict:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measured:
-    """One point as it is stored: numbers and booleans as float."""
+    """One point as it is stored: numbers and booleans as float. What is transient is shown and not kept."""
 
     point: str
     value: float | str | None
     quality: int
     at_ms: int
+    is_transient: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,7 +135,9 @@ def _read_into(found: Readings, metrics: Iterable[Metric], profile: Profile | No
             quality = Quality.BAD
             found.out_of_range += 1
         at_ms = metric.timestamp_ms or received_ms
-        found.measured.append(Measured(point=name, value=stored, quality=int(quality), at_ms=at_ms))
+        found.measured.append(
+            Measured(point=name, value=stored, quality=int(quality), at_ms=at_ms, is_transient=metric.is_transient)
+        )
 
 
 def _members(metric: Metric, instance: Template) -> Iterator[Metric]:

@@ -148,9 +148,10 @@ class Planner:
     ) -> None:
         device_id = state.row.id
         for one in found.measured:
-            plan.samples.append(
-                Sample(device_id=device_id, point=one.point, at_ms=one.at_ms, value=one.value, quality=one.quality)
-            )
+            if not one.is_transient:
+                plan.samples.append(
+                    Sample(device_id=device_id, point=one.point, at_ms=one.at_ms, value=one.value, quality=one.quality)
+                )
             known = plan.last.get((device_id, one.point))
             if known is None or one.at_ms >= known.at_ms:
                 plan.last[device_id, one.point] = LastValue(

@@ -106,10 +106,12 @@ class StateKeeper:
         key, tracking = born.node, self._tracking
         named = {metric.name: metric.value for metric in born.metrics}
         tracking.births.forget(key)
-        tracking.nodes.pop(key, None)
-        tracking.born.add(key)
         journal_id, first = named.get(JOURNAL_ID), named.get(JOURNAL_FIRST)
         mine = isinstance(journal_id, str) and bool(journal_id)
+        if not mine:
+            await self._unborn(conn, key, now_ms)
+        tracking.nodes.pop(key, None)
+        tracking.born.add(key)
         try:
             node_id = await assets.node_born(
                 conn,
@@ -136,6 +138,12 @@ class StateKeeper:
         node.first = max(first, 1) if isinstance(first, int) else 1
         tracking.births.journals[key] = (journal_id, node.first)
         await self._place_journal(conn, node, journal_id, named.get(JOURNAL_OFFSET), now_ms)
+
+    async def _unborn(self, conn: AsyncConnection, key: NodeKey, now_ms: int) -> None:
+        """Take the devices of a foreign node for offline until their own births; ours say when one is gone."""
+        known = await self._node(conn, key)
+        if known is not None:
+            await assets.node_died(conn, node_id=known.id, now_ms=now_ms)
 
     async def _place_journal(
         self, conn: AsyncConnection, node: NodeState, journal_id: str, last: object, now_ms: int

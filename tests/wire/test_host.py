@@ -293,8 +293,8 @@ ONE = Metric(name="a", alias=1, datatype=DataType.INT32, value=1)
         (_raw(NBIRTH, 0, ONE), "no bdSeq"),
         (_raw(NBIRTH, 0, Metric(name="bdSeq", datatype=DataType.INT64, value=256)), "bdSeq is not an integer of 0"),
         (_raw(NBIRTH, 0, Metric(name="bdSeq", datatype=DataType.STRING, value="1")), "bdSeq is not an integer of 0"),
-        (_raw(NBIRTH, 1, BD_SEQ), "the seq of an NBIRTH is 0"),
-        (_raw(NBIRTH, None, BD_SEQ), "the seq of an NBIRTH is 0"),
+        (_raw(NBIRTH, 256, BD_SEQ), "no seq of 0 to 255"),
+        (_raw(NBIRTH, None, BD_SEQ), "no seq of 0 to 255"),
         (Message(topic=NBIRTH, payload=b"\xff", qos=0, retain=False), "not a Sparkplug B payload"),
     ],
 )
@@ -307,6 +307,13 @@ def test_a_birth_that_cannot_be_read_ends_the_one_before_and_asks_again(message:
     assert _kinds(site.give(site.level(1.0))) == ["Unborn", "RebirthNeeded"]
     site.born()
     assert _levels(site.give(site.level(2.0))) == [2.0]
+
+
+def test_a_birth_that_does_not_begin_at_0_is_read_and_counted_on_from() -> None:
+    # Chapter 4 says 0, chapter 6 says 0 to 255.
+    site = Site()
+    events = site.give(_raw(NBIRTH, 255, BD_SEQ), _raw(DBIRTH, 0, LEVEL), _raw(DDATA, 1, LEVEL))
+    assert _kinds(events) == ["NodeBorn", "DeviceBorn", "DeviceData"]
 
 
 @pytest.mark.parametrize(

@@ -101,3 +101,20 @@ async def test_no_acknowledgement_goes_to_a_node_without_a_journal(bench: Any) -
     sent = await bench.feed(node.birth([LEVEL], NOW), node.data([LEVEL], NOW), at_ms=NOW)
     assert sent == []
     assert await bench.feed(node.data([LEVEL], NOW + 10_000), at_ms=NOW + 10_000) == []
+
+
+async def test_a_device_that_a_birth_of_its_node_is_not_followed_by_is_offline(bench: Any, world: World) -> None:
+    node = EdgeNode("garden", "plc", 0)
+    births = [node.birth([], NOW), node.device_birth("tank", [LEVEL], NOW), node.device_birth("pump", [LEVEL], NOW)]
+    await bench.feed(births)
+    await bench.feed(node.birth([], NOW + 1), node.device_birth("pump", [LEVEL], NOW + 1))
+    assert {row["name"]: row["online"] for row in await world.rows(assets.device)} == {"tank": False, "pump": True}
+    assert (await world.rows(assets.node))[0]["online"]
+
+
+async def test_what_is_transient_is_shown_and_not_kept(bench: Any, world: World, telemetry: EmbeddedTelemetry) -> None:
+    node = EdgeNode("garden", "plc", 0)
+    await bench.feed(node.birth([], NOW), node.device_birth("tank", [replace(LEVEL, is_transient=True)], NOW))
+    assert await _shown(world) == {"tank": {"Level": 1.5}}
+    kept = await telemetry.series(device_id=1, point="Level", from_ms=NOW - 1_000, to_ms=NOW + 1_000, max_points=10)
+    assert list(kept) == []
