@@ -67,6 +67,10 @@ class Faults:
     def __contains__(self, name: str) -> bool:
         return name in self._active
 
+    def has_any(self, *names: str) -> bool:
+        """Whether it has one of these."""
+        return any(name in self._active for name in names)
+
     def add(self, name: str) -> None:
         """Begin one; it makes no difference when it is there already. UnknownFault."""
         self._check(name)
