@@ -224,7 +224,12 @@ class EdgeNode:
             if one.datatype is _TEMPLATE:
                 _check_template(one.name, metric.value, self._definitions, device=device, whole=False)
             target = add(name=one.name) if one.alias is None else add(alias=one.alias)
-            self._write(target, metric, one.name, one.datatype, at_ms)
+            try:
+                write_metric(
+                    target, metric, one.datatype, at_ms if metric.timestamp_ms is None else metric.timestamp_ms
+                )
+            except WrongType as error:
+                raise WrongType(f"metric {one.name}: {error}") from error
         self._consume_seq()
         return self._message(kind, device, message)
 
