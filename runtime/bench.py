@@ -30,11 +30,15 @@ class Result:
 
 @dataclass(kw_only=True, slots=True)
 class Bench:
-    """A benchmark that runs: collects results and shows progress on a terminal."""
+    """A benchmark that runs: collects results and shows progress on a terminal.
+
+    `more` goes into the report beside what all benchmarks share.
+    """
 
     name: str
     options: dict[str, str] = field(default_factory=dict)
     results: list[Result] = field(default_factory=list)
+    more: dict[str, Any] = field(default_factory=dict)
 
     def add(self, result: Result) -> None:
         """Take one figure."""
@@ -58,4 +62,5 @@ def make_report(bench: Bench, seconds: float) -> dict[str, Any]:
         "machine": describe_machine(),
         "seconds": round(seconds, 1),
         "results": [asdict(result) for result in bench.results],
+        **bench.more,
     }

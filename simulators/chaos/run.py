@@ -1,0 +1,311 @@
+"""A whole run: everything starts, the schedule is played, everything comes to rest, and the ledger is drawn up."""
+
+import asyncio
+import json
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx
+
+from drivers.profile import load_profile
+from edge.journal_file import look_into
+from simulators.chaos.commander import Commander, all_pages, judge_commands
+from simulators.chaos.files import LOGIN
+from simulators.chaos.ledger import Ledger, Said, Sample, compare, examples, judge_orders
+from simulators.chaos.schedule import DeviceFault, Schedule, Town
+from simulators.chaos.stack import Stack, running
+from simulators.chaos.troubles import Troublemaker
+from simulators.control import ControlError
+from simulators.control import tell as tell_devices
+from simulators.demo.api import Api
+from simulators.demo.layout import ensure_password
+from simulators.witness import decode_answers, read_answers, read_writes, witness_files
+
+IN_DOUBT_MS = 2500.0
+"""An answer given so shortly before the devices stopped may have been cut off on its line."""
+_CALM_S = 5.0
+"""After the last trouble, so that every device is heard again and shows that its fault is over."""
+_RESTED_WITHIN_S = 120.0
+_COMMANDS_WITHIN_S = 60.0
+
+
+@dataclass(kw_only=True, slots=True)
+class Outcome:
+    """How a run went. Lists are sentences with the evidence; an empty one is as it should be."""
+
+    ledger: Ledger
+    faults: int
+    missing_orders: list[str]
+    double_orders: list[str]
+    commands: dict[str, int]
+    wrong_commands: list[str]
+    late_commands: list[str]
+    vanished: list[str]
+    unrested: list[str]
+    ended_by_itself: list[str]
+    tracebacks: dict[str, int]
+    happened: list[dict[str, Any]]
+    backlog: list[tuple[float, int]] = field(default_factory=list)
+
+    @property
+    def misses(self) -> list[str]:
+        """Everything that a working system does not do."""
+        return [
+            *self.ledger.lost,
+            *self.ledger.duplicated,
+            *self.missing_orders,
+            *self.double_orders,
+            *self.wrong_commands,
+            *self.late_commands,
+            *self.vanished,
+            *self.unrested,
+        ]
+
+
+async def run(folder: Path, town: Town, schedule: Schedule, *, tell: Callable[[str], None]) -> Outcome:
+    """Play a schedule against a town in a folder, and judge. TownFailed, ChildFailed, NoServer."""
+    codes = max((fault.number for fault in schedule.faults), default=1)
+    async with running(folder, town, codes=codes, tell=tell) as stack, Api(stack.url) as api:
+        await stack.until_healthy()
+        await api.login(LOGIN, ensure_password(stack.layout, LOGIN))
+        devices = await stack.until_born(api)
+        tell("everything is up; it begins")
+        maker = Troublemaker(stack=stack, random=Random(schedule.seed), tell=tell)  # noqa: S311 - repeatable
+        commander = Commander(api=api, devices=devices)
+        backlog: list[tuple[float, int]] = []
+        began = time.time()
+        supervising = asyncio.create_task(stack.supervise(), name="chaos:supervise")
+        watching = asyncio.create_task(_watch(stack, backlog, began), name="chaos:watch")
+        await _play(stack, schedule, maker, commander)
+        tell("the last trouble is over; waiting until everything has come to rest")
+        await stack.until_healthy()
+        await asyncio.sleep(_CALM_S)
+        stopped_ms = time.time() * 1000
+        for line in town.lines:
+            await stack.children.stop(stack.child(f"devices-{line}"))
+        unrested = await _rest(stack, tell)
+        tell("waiting until every command has ended")
+        commands = await commander.ended(within_s=_COMMANDS_WITHIN_S)
+        watching.cancel()
+        supervising.cancel()
+        for agent in town.agents:
+            await stack.children.stop(stack.child(agent))
+            await maker.look(agent)
+        alarms = await all_pages(api, "/alarms", state="all")
+        orders = await all_pages(api, "/work-orders", state="all")
+        return await asyncio.to_thread(
+            _judge,
+            stack,
+            maker,
+            commander,
+            commands=commands,
+            alarms=alarms,
+            orders=orders,
+            unrested=unrested,
+            backlog=backlog,
+            began_ms=began * 1000,
+            stopped_ms=stopped_ms,
+        )
+
+
+async def _play(stack: Stack, schedule: Schedule, maker: Troublemaker, commander: Commander) -> None:
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+
+    async def at(when: float, action: Callable[[], Awaitable[None]]) -> None:
+        await asyncio.sleep(max(0.0, start + when - loop.time()))
+        await action()
+
+    async def fault(one: DeviceFault) -> None:
+        with suppress(ControlError):
+            simulators = stack.layout.simulators
+            await asyncio.to_thread(tell_devices, simulators, one.device, "fault", f"code:{one.number}")
+            await asyncio.sleep(one.lasts)
+            await asyncio.to_thread(tell_devices, simulators, one.device, "clear", "code")
+
+    async with asyncio.TaskGroup() as tasks:
+        for trouble in schedule.troubles:
+            tasks.create_task(at(trouble.at, lambda one=trouble: maker.play(one)))  # type: ignore[misc]
+        for one in schedule.faults:
+            tasks.create_task(at(one.at, lambda one=one: fault(one)))  # type: ignore[misc]
+        for order in schedule.orders:
+            tasks.create_task(at(order.at, lambda one=order: commander.send(one)))  # type: ignore[misc]
+
+
+async def _watch(stack: Stack, backlog: list[tuple[float, int]], began: float) -> None:
+    """Note every second how many records wait in the journals."""
+    while True:
+        await asyncio.sleep(1)
+        waiting = 0
+        for log in stack.logs.values():
+            with suppress(sqlite3.DatabaseError, OSError, KeyError):
+                waiting += (await asyncio.to_thread(look_into, log.file)).records
+        backlog.append((round(time.time() - began, 1), waiting))
+
+
+async def _rest(stack: Stack, tell: Callable[[str], None]) -> list[str]:
+    """Wait until the cloud has everything that the agents journalled; gives what it does not have in the end."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _RESTED_WITHIN_S
+    told = loop.time()
+    calm_since: float | None = None
+    while loop.time() < deadline:
+        left = {agent: await _unfinished(stack, agent) for agent in stack.town.agents}
+        if any(left.values()):
+            calm_since = None
+        else:
+            calm_since = calm_since or loop.time()
+            if loop.time() - calm_since > 1:
+                return []
+        if loop.time() - told > 5:  # noqa: PLR2004 - seconds between two lines on a terminal
+            told = loop.time()
+            tell(f"not acknowledged yet: {left}")
+        await asyncio.sleep(0.2)
+    return [f"{agent}: {count} records were never acknowledged" for agent, count in left.items() if count]
+
+
+async def _unfinished(stack: Stack, agent: str) -> int:
+    async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+        try:
+            text = (await client.get(f"http://127.0.0.1:{stack.places.probes[agent]}/metrics")).text
+        except httpx.HTTPError:
+            return 1
+    names = ("linli_edge_journal_pending_records", "linli_edge_intake_waiting_records")
+    return sum(int(float(line.split()[1])) for line in text.splitlines() if line.startswith(names))
+
+
+def _judge(
+    stack: Stack,
+    maker: Troublemaker,
+    commander: Commander,
+    *,
+    commands: dict[str, list[dict[str, Any]]],
+    alarms: list[dict[str, Any]],
+    orders: list[dict[str, Any]],
+    unrested: list[str],
+    backlog: list[tuple[float, int]],
+    began_ms: float,
+    stopped_ms: float,
+) -> Outcome:
+    town, folder = stack.town, stack.layout.simulators
+    profile = load_profile(stack.layout.data / "profile.toml")
+    accepted = [one for log in stack.logs.values() for one in log.accepted]
+    said = [
+        Said(device=device, number=int(one.value), at_ms=one.at_ms)
+        for device in town.devices
+        for one in decode_answers(profile, read_answers(witness_files(folder, device)[0]))
+        if one.point == "number" and one.value is not None
+    ]
+    agent_of = {device: line.rsplit("-", 1)[0] for line, members in town.lines.items() for device in members}
+    stored = list(_samples(stack.layout.telemetry, {number: name for name, number in commander.devices.items()}))
+    ledger = compare(said, accepted, stored, agent_of=agent_of, blind=maker.blind, until_ms=stopped_ms - IN_DOUBT_MS)
+    missing, double, faults = judge_orders(accepted, alarms, orders)
+    wrong: list[str] = []
+    late: list[str] = []
+    for device, rows in commands.items():
+        writes = [one for one in read_writes(witness_files(folder, device)[2]) if one.taken]
+        found_wrong, found_late = judge_commands(({**row, "device": device} for row in rows), writes, commander.asked)
+        wrong += found_wrong
+        late += found_late
+    states: dict[str, int] = {"taken": commander.taken, "not taken": commander.not_taken}
+    for rows in commands.values():
+        for row in rows:
+            states[row["state"]] = states.get(row["state"], 0) + 1
+    tracebacks = {
+        file.stem: count
+        for file in sorted(stack.layout.logs.glob("*.log"))
+        if (count := file.read_text(errors="replace").count("Traceback (most recent"))
+    }
+    return Outcome(
+        ledger=ledger,
+        faults=faults,
+        missing_orders=missing,
+        double_orders=double,
+        commands=states,
+        wrong_commands=wrong,
+        late_commands=late,
+        vanished=maker.vanished,
+        unrested=unrested,
+        ended_by_itself=[
+            f"{(one.at_ms - began_ms) / 1000:.1f} s: {one.name} ended with {one.status}: {one.last_words}"
+            for one in stack.ended
+        ],
+        tracebacks=tracebacks,
+        happened=[{"at": round((at - began_ms) / 1000, 2), "what": what} for at, what in maker.happened],
+        backlog=backlog,
+    )
+
+
+def _samples(file: Path, names: dict[int, str]) -> list[Sample]:
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)) as connection:
+        rows = connection.execute(
+            "SELECT device_id, point, at_ms, value, quality FROM sample JOIN series ON series.id = series_id"
+        )
+        return [
+            Sample(device=names[device], point=point, at_ms=at_ms, value=value, quality=quality)
+            for device, point, at_ms, value, quality in rows
+        ]
+
+
+def describe(outcome: Outcome) -> dict[str, Any]:
+    """Give the parts of the report that a run adds to the shape of all benchmarks."""
+    ledger = outcome.ledger
+    return {
+        "ledger": {
+            "said": ledger.said,
+            "accepted": ledger.accepted,
+            "stored": ledger.stored,
+            "not_accepted_in_an_outage": ledger.excused,
+            "lost": len(ledger.lost),
+            "duplicated": len(ledger.duplicated),
+            "faults": outcome.faults,
+            "missing_orders": len(outcome.missing_orders),
+            "double_orders": len(outcome.double_orders),
+            "late_commands": len(outcome.late_commands),
+            "wrong_command_outcomes": len(outcome.wrong_commands),
+        },
+        "commands": outcome.commands,
+        "faults": outcome.happened,
+        "misses": {
+            "lost": examples(ledger.lost),
+            "duplicated": examples(ledger.duplicated),
+            "missing_orders": examples(outcome.missing_orders),
+            "double_orders": examples(outcome.double_orders),
+            "late_commands": examples(outcome.late_commands),
+            "wrong_command_outcomes": examples(outcome.wrong_commands),
+            "vanished_from_a_journal": examples(outcome.vanished),
+            "never_acknowledged": outcome.unrested,
+        },
+        "ended_by_itself": outcome.ended_by_itself,
+        "tracebacks": outcome.tracebacks,
+        "backlog": [{"at": at, "records": records} for at, records in outcome.backlog],
+    }
+
+
+def write_schedule(schedule: Schedule) -> list[str]:
+    """Say a schedule in words, a line for each trouble."""
+    return [f"{one.at:7.2f} s  {one.words}" for one in schedule.troubles]
+
+
+def small_town(*, postgresql: bool) -> Town:
+    """Give the town of a run: three agents, devices over TCP and on serial lines."""
+    return Town(
+        lines={
+            "edge-1-net": ("meter-1", "meter-2"),
+            "edge-1-serial": ("meter-3",),
+            "edge-2-net": ("meter-4", "meter-5"),
+            "edge-3-serial": ("meter-6", "meter-7"),
+        },
+        postgresql=postgresql,
+    )
+
+
+def dump(report: dict[str, Any], file: Path) -> None:
+    """Write a report."""
+    file.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

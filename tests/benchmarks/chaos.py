@@ -1,0 +1,89 @@
+"""A community on which everything that can go wrong goes wrong, and a ledger: nothing lost, nothing doubled.
+
+Options: `for=10m` (or seconds), `seed=N`, `database=postgresql`, `folder=PATH` (kept afterwards; without it a temporary
+one, kept when something was missed). The seed decides the schedule, which is told before anything starts.
+"""
+
+import asyncio
+import secrets
+import shutil
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from runtime.bench import Bench, CannotRun, Result
+from runtime.children import ChildFailed
+from runtime.durations import Duration
+from runtime.logs import configure_logs
+from simulators.chaos.database import NoServer
+from simulators.chaos.plot import draw
+from simulators.chaos.run import describe, run, small_town, write_schedule
+from simulators.chaos.schedule import make_schedule
+from simulators.chaos.stack import TownFailed
+
+DATABASES = ("sqlite", "postgresql")
+
+
+def measure(bench: Bench) -> None:
+    configure_logs(process="chaos", level="error")
+    seconds, seed, database = _options(bench)
+    town = small_town(postgresql=database == "postgresql")
+    schedule = make_schedule(town, seed=seed, seconds=seconds)
+    words = write_schedule(schedule)
+    bench.more |= {"seed": seed, "for_seconds": seconds, "database": database, "schedule": words}
+    bench.say(f"seed {seed} for {seconds:g} s on {database}; played again with --option seed={seed}")
+    for line in words:
+        bench.say(line)
+    chosen = bench.options.get("folder")
+    folder = Path(chosen) if chosen else Path(tempfile.mkdtemp(prefix="linli-chaos-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        outcome = asyncio.run(run(folder, town, schedule, tell=bench.say))
+    except (NoServer, TownFailed, ChildFailed) as error:
+        raise CannotRun(str(error)) from error
+    bench.more |= describe(outcome)
+    ledger = outcome.ledger
+    bench.add(Result(name="readings_said", value=ledger.said, unit="readings"))
+    bench.add(Result(name="readings_accepted", value=ledger.accepted, unit="readings"))
+    bench.add(Result(name="readings_stored", value=ledger.stored, unit="readings"))
+    bench.add(Result(name="faults_of_devices", value=outcome.faults, unit="faults"))
+    bench.add(Result(name="commands_taken", value=outcome.commands["taken"], unit="commands"))
+    for name, found in (
+        ("lost", ledger.lost),
+        ("duplicated", ledger.duplicated),
+        ("missing_orders", outcome.missing_orders),
+        ("double_orders", outcome.double_orders),
+        ("late_commands", outcome.late_commands),
+        ("wrong_command_outcomes", outcome.wrong_commands),
+        ("vanished_from_a_journal", outcome.vanished),
+        ("agents_never_acknowledged", outcome.unrested),
+    ):
+        bench.add(Result(name=name, value=len(found), unit="", goal="0", met=not found))
+        for sentence in found[:5]:
+            bench.say(f"  {sentence}")
+    draw(schedule, outcome, folder / "timeline.svg")
+    if chosen or outcome.misses:
+        bench.more["folder"] = str(folder)
+        bench.say(f"logs, journals, stores and timeline.svg are in {folder}")
+    else:
+        shutil.rmtree(folder)
+
+
+def _options(bench: Bench) -> tuple[float, int, str]:
+    try:
+        given = bench.options.get("for", "1min")
+        lasts = timedelta(seconds=float(given)) if given.isdigit() else _duration(given)
+        seed = int(bench.options["seed"]) if "seed" in bench.options else secrets.randbelow(10**6)
+    except (ValidationError, ValueError) as error:
+        raise CannotRun("write for=10min (or seconds) and seed=NUMBER") from error
+    database = bench.options.get("database", "sqlite")
+    if database not in DATABASES:
+        raise CannotRun(f"database is one of {', '.join(DATABASES)}")
+    return lasts.total_seconds(), seed, database
+
+
+def _duration(text: str) -> timedelta:
+    found: timedelta = TypeAdapter(Duration).validate_python(f"{text[:-1]}min" if text.endswith("m") else text)
+    return found
