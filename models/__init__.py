@@ -1,1 +1,1 @@
-"""What is inferred on the device. Nothing yet: the gate brings the first models, and this is where they will live."""
+"""What is inferred on the device: models and the arithmetic around them. Stands on `runtime` alone."""

@@ -1,0 +1,1 @@
+"""dlib's published weights: reading its serialisation, and building models from it."""

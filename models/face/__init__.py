@@ -1,0 +1,1 @@
+"""Faces: finding them, aligning them, describing them as templates, and searching templates."""
