@@ -12,9 +12,18 @@ demo: ## Start a small community with simulated devices, and show where to look 
 	@scripts/setup.sh run
 	@.venv/bin/linli demo $(ARGS)
 
-test: setup ## Run all tests; those of the service once more on PostgreSQL (not with ARGS)
+# Most tests wait for something, so more of them run at once than there are cores. Whole systems run one after the other.
+AT_ONCE := -n 3 --dist loadfile
+WHOLE := tests/acceptance tests/browser tests/chaos
+
+test: setup ## Run all tests, those of the service on PostgreSQL too; with ARGS: pytest with these arguments
+ifdef ARGS
 	.venv/bin/python -m pytest $(ARGS)
-	$(if $(ARGS),,.venv/bin/python -m pytest tests/cloud --database postgresql)
+else
+	.venv/bin/python -m pytest -q $(AT_ONCE) $(WHOLE:%=--ignore=%)
+	.venv/bin/python -m pytest -q $(AT_ONCE) tests/cloud --database postgresql
+	.venv/bin/python -m pytest -q $(wildcard $(WHOLE))
+endif
 
 check: setup ## Check format, lint, types, import contracts and documentation
 	.venv/bin/ruff format --check .

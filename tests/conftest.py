@@ -4,6 +4,11 @@ import signal
 import threading
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says something about the machine, and nothing about the code.
+settings.register_profile("linli", deadline=None)
+settings.load_profile("linli")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

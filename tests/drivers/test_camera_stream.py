@@ -51,10 +51,10 @@ async def test_every_point_is_read(stream: str) -> None:
         read = {point: result.value for point, result in (await camera.read(list(camera.profile.points))).items()}
         assert (read["streaming"], read["frozen"], read["covered"]) == (True, False, False)
         assert (read["width"], read["height"], read["corrupt"], read["losses"]) == (640, 480, 0, 0)
-        assert 5 < float(read["rate"] or 0) < 20
+        assert 0 < float(read["rate"] or 0) < 30
         assert 60 < float(read["brightness"] or 0) < 200
         assert float(read["sharpness"] or 0) > 100
-        assert 0 <= float(read["age"] or 0) < 1
+        assert 0 <= float(read["age"] or 0) < 5
 
 
 async def test_a_frame_is_an_image_with_its_times(stream: str) -> None:
@@ -62,9 +62,9 @@ async def test_a_frame_is_an_image_with_its_times(stream: str) -> None:
         frame = await camera.wait_newer()
         assert frame.image.shape == (480, 640, 3)
         assert frame.image.dtype.name == "uint8"
-        assert abs(frame.at_ms - time.time() * 1000) < 1000
-        assert abs(frame.at_s - time.monotonic()) < 1
-        assert abs(stamp.read(frame.image) - frame.at_ms) < 1000
+        assert abs(frame.at_ms - time.time() * 1000) < 5000
+        assert abs(frame.at_s - time.monotonic()) < 5
+        assert abs(stamp.read(frame.image) - frame.at_ms) < 5000
         later = await camera.wait_newer(frame.number)
         assert later.number > frame.number
         assert later.at_s > frame.at_s
