@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from runtime.health import Check
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """One value of one point; numbers and booleans as float. `quality` is Sparkplug's number, `at_ms` edge time.
 
-    A number that is not finite is stored as None.
+    A number that is not finite is stored as None. It is a tuple, because ingest makes a hundred thousand a second.
     """
 
     device_id: int

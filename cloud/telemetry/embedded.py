@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
+from operator import itemgetter
 from pathlib import Path
 from typing import TypeVar
 
@@ -129,6 +130,7 @@ class EmbeddedTelemetry:
             ids = {**self._ids, **{key: self._series_id(connection, *key) for key in fresh}} if fresh else self._ids
             state = read_state(connection)
             rows = [(ids[one.device_id, one.point], one.at_ms, stored(one.value), one.quality) for one in samples]
+            rows.sort(key=itemgetter(0, 1))  # in the order of the file's pages
             made = connection.total_changes
             connection.executemany(
                 "INSERT INTO sample VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",

@@ -52,6 +52,16 @@ PRAGMA user_version = 1;
 COMMIT;
 """
 
+# Each series grows at a place of its own, so that a batch touches about as many pages as it has samples. Small pages,
+# a cache that holds those places, and a log that takes several batches before it is copied back, are there for that.
+_SETTINGS = (
+    "page_size=2048",  # before the first table; a file that exists keeps its own
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "cache_size=-65536",
+    "wal_autocheckpoint=8192",
+)
+
 _SMALL = 2**31
 
 
@@ -75,8 +85,8 @@ def prepare(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > VERSION:
         raise TooNew(f"a later version of Linli wrote it (format {version}, this one knows {VERSION})")
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
+    for setting in _SETTINGS:
+        connection.execute(f"PRAGMA {setting}")
     if version < VERSION:
         connection.executescript(_SCHEMA)
 

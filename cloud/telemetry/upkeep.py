@@ -14,14 +14,17 @@ _SILENT_S = 60.0
 
 
 class Upkeep:
-    """Lets a store do its upkeep step by step, with pauses in which others write."""
+    """Lets a store do its upkeep step by step, with pauses in which others write.
+
+    Each step makes SQLite forget what a writing process has read of the file, so the pauses are long against a step.
+    """
 
     def __init__(
         self,
         store: TelemetryStore,
         *,
         clock: Clock,
-        pause: timedelta = timedelta(milliseconds=50),
+        pause: timedelta = timedelta(milliseconds=200),
         rest: timedelta = timedelta(seconds=1),
     ) -> None:
         self._store = store
