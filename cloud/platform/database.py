@@ -4,7 +4,7 @@ Times are Unix milliseconds in UTC (columns that end in `_ms`), so that both eng
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -96,14 +96,14 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     What an error must leave behind (`LinliError.aftermath`) is stored after the rollback. Unavailable when the database
     cannot do it just now: a full disk, a locked file, a server that restarts.
     """
-    async with _aftermath(engine), _translated(), engine.connect() as connection, connection.begin():
+    async with _aftermath(engine), _translated(), _connected(engine) as connection, connection.begin():
         yield connection
 
 
 @asynccontextmanager
 async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Open a consistent view for queries; it never waits for a writer. Unavailable as `transaction`."""
-    async with _aftermath(engine), _translated(), engine.connect() as connection:
+    async with _aftermath(engine), _translated(), _connected(engine) as connection:
         viewing = await connection.execution_options(read_only=True)
         async with viewing.begin():
             yield viewing
@@ -132,6 +132,17 @@ async def _translated() -> AsyncIterator[None]:
         raise
     except PoolTimeout as error:
         raise Unavailable("the database is too busy: no connection is free") from error
+
+
+@asynccontextmanager
+async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    # Before there is a connection SQLAlchemy hands on what the socket says: refused, reset, timed out.
+    async with AsyncExitStack() as stack:
+        try:
+            connection = await stack.enter_async_context(engine.connect())
+        except OSError as error:
+            raise Unavailable(f"the database cannot be reached: {error}") from error
+        yield connection
 
 
 @asynccontextmanager
