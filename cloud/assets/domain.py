@@ -43,6 +43,10 @@ class LastValue:
     received_ms: int
 
 
+LastReading = tuple[int, str, int, float | str | None, int]
+"""A reading as ingest hands it over, a hundred thousand a second: device id, point, time, value, quality."""
+
+
 class CommandState(StrEnum):
     """The life of a command; the last four are outcomes, in the words of docs/CONTRACT.md."""
 

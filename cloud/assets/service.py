@@ -1,6 +1,6 @@
 """What assets does: keeps nodes, devices, profiles and last values as they report themselves, and commands."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -20,6 +20,7 @@ from cloud.assets.domain import (
     CommandRow,
     CommandState,
     DeviceRow,
+    LastReading,
     LastValue,
     NotAccepted,
     PendingCommand,
@@ -202,6 +203,18 @@ def _parse(document: str) -> Profile:
 async def put_last_values(conn: AsyncConnection, rows: Sequence[LastValue]) -> None:
     """Keep the newest value of each point; an older one changes nothing."""
     await repository.put_last_values(conn, rows)
+
+
+async def take_last_values(
+    conn: AsyncConnection, found: Iterable[Mapping[str, LastReading]], *, received_ms: int, in_order: bool
+) -> None:
+    """Keep the newest readings of devices, each device's by point.
+
+    `in_order`: whoever gives them knows that they are newer, whatever clock told their times; else what is older by
+    its time changes nothing.
+    """
+    rows = [one for by_point in found for one in by_point.values()]
+    await repository.take_last_values(conn, rows, received_ms=received_ms, in_order=in_order)
 
 
 async def request_command(

@@ -5,7 +5,10 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from math import isfinite
+from typing import NamedTuple
 
+from cloud.telemetry.api import Sample
 from drivers.profile import Label, Profile
 from wire.contract import (
     ALARM_OVERRIDES,
@@ -17,7 +20,7 @@ from wire.contract import (
     PROFILE_HASH,
     is_control,
 )
-from wire.payload import Metric, Quality, Template
+from wire.payload import NO_PROPERTIES, Metric, MetricValue, Quality, Template
 
 MAX_POINT_NAME = 64
 
@@ -64,17 +67,6 @@ def verdict(watermark: int, place: Position) -> Verdict:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Measured:
-    """One point as it is stored: numbers and booleans as float. What is transient is shown and not kept."""
-
-    point: str
-    value: float | str | None
-    quality: int
-    at_ms: int
-    is_transient: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Rejected:
     """A metric that cannot be a reading, and why."""
 
@@ -84,60 +76,114 @@ class Rejected:
 
 @dataclass(kw_only=True, slots=True)
 class Readings:
-    """What a payload says of points."""
+    """What a payload says of points: numbers and booleans as float, times as the edge tells them.
 
-    measured: list[Measured] = field(default_factory=list)
+    `own` are the values of the contract's metrics beside the points. What is transient is shown, and not in `kept`.
+    """
+
+    measured: list[Sample] = field(default_factory=list)
+    transient: set[str] = field(default_factory=set)
     rejected: list[Rejected] = field(default_factory=list)
+    own: dict[str, MetricValue | None] = field(default_factory=dict)
     out_of_range: int = 0
     historical: bool = False
 
+    @property
+    def kept(self) -> list[Sample]:
+        """What telemetry keeps."""
+        return [one for one in self.measured if one.point not in self.transient] if self.transient else self.measured
 
-def readings(metrics: Iterable[Metric], profile: Profile | None, received_ms: int) -> Readings:
+
+class Shape(NamedTuple):
+    """How a point's numbers are read: at once when it is `plain`, and GOOD from `low` to `high`."""
+
+    plain: bool
+    low: float = -math.inf
+    high: float = math.inf
+
+
+class Shapes(dict[str, Shape | None]):
+    """The shapes of a device's points by name, found when they are first needed; None for the contract's metrics."""
+
+    def __init__(self, profile: Profile | None) -> None:
+        super().__init__()
+        self.points = profile.points if profile is not None else {}
+
+    def __missing__(self, name: str) -> Shape | None:
+        """Find out about a name; what is plain is most of what is ever read."""
+        shape: Shape | None = None
+        if not is_control(name):
+            point = self.points.get(name)
+            bounds = (point.range.low, point.range.high) if point is not None and point.range is not None else ()
+            shape = Shape(len(name) <= MAX_POINT_NAME and (point is None or point.value_type is not str), *bounds)
+        if len(self) < _MAX_SHAPES:
+            self[name] = shape
+        return shape
+
+
+_MAX_SHAPES = 10_000
+_NUMBERS = frozenset({float, int, bool})
+_GOOD = int(Quality.GOOD)
+_BAD = int(Quality.BAD)
+
+
+def readings(device_id: int, metrics: Iterable[Metric], shapes: Shapes, received_ms: int) -> Readings:
     """Translate metrics into readings; a value outside its profile's range keeps its value and becomes BAD."""
     found = Readings()
-    _read_into(found, metrics, profile, received_ms)
+    _read_into(found, device_id, metrics, shapes, received_ms)
     return found
 
 
-def _read_into(found: Readings, metrics: Iterable[Metric], profile: Profile | None, received_ms: int) -> None:
-    points = profile.points if profile is not None else {}
+def _read_into(found: Readings, device_id: int, metrics: Iterable[Metric], shapes: Shapes, received_ms: int) -> None:
+    # Ingest's hot path: what can be said of a point once is in its shape, and a reading is one tuple.
+    take = found.measured.append
     for metric in metrics:
         name = metric.name or ""
-        found.historical = found.historical or metric.is_historical
-        if is_control(name):
-            continue
         value = metric.value
-        if value is not None and not isinstance(value, bool | int | float | str):
-            if isinstance(value, Template) and not value.is_definition:
-                _read_into(found, _members(metric, value), profile, received_ms)
-            else:
-                found.rejected.append(Rejected(metric=name, reason=f"{type(value).__name__} is no reading"))
+        if metric.is_historical:
+            found.historical = True
+        shape = shapes[name]
+        if shape is None:
+            found.own[name] = value
             continue
-        if len(name) > MAX_POINT_NAME:
-            found.rejected.append(Rejected(metric=name, reason=f"the name is over {MAX_POINT_NAME} long"))
+        plain, low, high = shape
+        if not plain or type(value) not in _NUMBERS:
+            _read_other(found, device_id, metric, shapes, received_ms)
             continue
-        point = points.get(name)
-        if point is not None and value is not None and isinstance(value, str) != (point.value_type is str):
-            kind = point.value_type.__name__
-            found.rejected.append(Rejected(metric=name, reason=f"the profile says {kind}, the value is {value!r:.40}"))
-            continue
-        quality: int = metric.quality
-        stored: float | str | None = value if isinstance(value, str) or value is None else float(value)
-        if isinstance(stored, float) and not math.isfinite(stored):
-            stored, quality = None, Quality.BAD
-        if (
-            point is not None
-            and point.range is not None
-            and isinstance(stored, float)
-            and quality == Quality.GOOD
-            and not point.range.low <= stored <= point.range.high
-        ):
-            quality = Quality.BAD
+        number: float = float(value)  # type: ignore[arg-type] # one of _NUMBERS
+        quality = _GOOD if metric.properties is NO_PROPERTIES else int(metric.quality)
+        finite = isfinite(number)
+        if not finite:
+            quality = _BAD
+        elif quality == _GOOD and not low <= number <= high:
+            quality = _BAD
             found.out_of_range += 1
-        at_ms = metric.timestamp_ms or received_ms
-        found.measured.append(
-            Measured(point=name, value=stored, quality=int(quality), at_ms=at_ms, is_transient=metric.is_transient)
-        )
+        if metric.is_transient:
+            found.transient.add(name)
+        take(Sample(device_id, name, metric.timestamp_ms or received_ms, number if finite else None, quality))
+
+
+def _read_other(found: Readings, device_id: int, metric: Metric, shapes: Shapes, received_ms: int) -> None:
+    """Read what is no number: a text, nothing at all, a Template; or something that cannot be a reading."""
+    name, value = metric.name or "", metric.value
+    if value is not None and not isinstance(value, bool | int | float | str):
+        if isinstance(value, Template) and not value.is_definition:
+            _read_into(found, device_id, _members(metric, value), shapes, received_ms)
+        else:
+            found.rejected.append(Rejected(metric=name, reason=f"{type(value).__name__} is no reading"))
+        return
+    if len(name) > MAX_POINT_NAME:
+        found.rejected.append(Rejected(metric=name, reason=f"the name is over {MAX_POINT_NAME} long"))
+        return
+    point = shapes.points.get(name)
+    if value is not None and (not isinstance(value, str) or (point is not None and point.value_type is not str)):
+        kind = point.value_type.__name__ if point is not None else "nothing"
+        found.rejected.append(Rejected(metric=name, reason=f"the profile says {kind}, the value is {value!r:.40}"))
+        return
+    if metric.is_transient:
+        found.transient.add(name)
+    at_ms = metric.timestamp_ms or received_ms
+    found.measured.append(Sample(device_id, name, at_ms, value, int(metric.quality)))
 
 
 def _members(metric: Metric, instance: Template) -> Iterator[Metric]:

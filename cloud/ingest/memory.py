@@ -12,11 +12,11 @@ from cloud.alarms.domain import PointValue
 from cloud.alarms.engine import DeviceWork, Watched, watch
 from cloud.assets import repository as asset_rows
 from cloud.assets import service as assets
-from cloud.assets.domain import DeviceRow, LastValue
+from cloud.assets.domain import DeviceRow
 from cloud.ingest import repository
+from cloud.ingest.domain import Shapes
 from cloud.ingest.repository import GapRow, QuarantineRow
 from cloud.telemetry.api import Sample
-from drivers.profile import Profile
 from wire.events import DeviceBorn, HostEvent
 from wire.topic import NodeKey
 
@@ -43,7 +43,7 @@ class DeviceState:
     """A device, its rules, and the last values that they look at."""
 
     row: DeviceRow
-    profile: Profile | None
+    shapes: Shapes
     watched: Watched | None
     values: dict[str, PointValue]
 
@@ -104,7 +104,10 @@ class Plan:
     """Everything that one run of data will change, collected before anything is written."""
 
     samples: list[Sample] = field(default_factory=list)
-    last: dict[tuple[int, str], LastValue] = field(default_factory=dict)
+    last: dict[int, dict[str, Sample]] = field(default_factory=dict)
+    """The newest value of each point of devices of our own nodes, whose records come in order."""
+    foreign_last: dict[int, dict[str, Sample]] = field(default_factory=dict)
+    """The same of foreign nodes, by the time that they tell."""
     work: dict[int, DeviceWork] = field(default_factory=dict)
     marks: dict[tuple[int, str], int] = field(default_factory=dict)
     gaps: list[GapRow] = field(default_factory=list)
@@ -115,12 +118,23 @@ class Plan:
     seen: dict[int, int] = field(default_factory=dict)
     records: int = 0
     out_of_range: int = 0
+    ahead: dict[NodeKey, int] = field(default_factory=dict)
+    """Nodes whose clock is ahead, and by how many milliseconds."""
+    ahead_readings: int = 0
     newest_live_ms: int | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to store."""
-        return not (self.marks or self.last or self.tokens or self.quarantine or self.seen or self.caught_up)
+        return not (
+            self.marks
+            or self.last
+            or self.foreign_last
+            or self.tokens
+            or self.quarantine
+            or self.seen
+            or self.caught_up
+        )
 
 
 async def load_node(conn: AsyncConnection, key: NodeKey, births: Births) -> NodeState | None:
@@ -147,4 +161,4 @@ async def device_state(conn: AsyncConnection, row: DeviceRow) -> DeviceState:
         value.point: PointValue(value=value.value, quality=value.quality, at_ms=value.at_ms)
         for value in found.get(row.id, [])
     }
-    return DeviceState(row=row, profile=profile, watched=watched, values=values)
+    return DeviceState(row=row, shapes=Shapes(profile), watched=watched, values=values)

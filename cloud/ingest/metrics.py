@@ -19,6 +19,9 @@ class IngestMetrics:
         self.out_of_range = Counter(
             "linli_ingest_out_of_range", "Values outside their profile's range", registry=registry
         )
+        self.ahead = Counter(
+            "linli_ingest_ahead", "Readings from the future, by the clock of their edge", registry=registry
+        )
         self.quarantined = Counter(
             "linli_ingest_quarantined", "What could not be read, by kind", ["kind"], registry=registry
         )

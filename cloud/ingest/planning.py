@@ -1,13 +1,12 @@
 """What a run of data changes, worked out before anything is written: the journal's order, readings, outcomes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cloud.alarms.domain import PointValue
 from cloud.alarms.engine import DeviceWork, Step
-from cloud.assets.domain import LastValue
 from cloud.ingest import repository
 from cloud.ingest.domain import Position, Readings, Verdict, has_points, position, readings, verdict
 from cloud.ingest.memory import DeviceState, Event, Incoming, NodeState, Plan, ToldOutcome, load_device, load_node
@@ -19,11 +18,13 @@ from cloud.platform.database import reading
 from cloud.telemetry.api import Sample
 from wire.contract import COMMAND_DETAIL, COMMAND_ID, COMMAND_OUTCOME, COMMAND_TOKEN, Outcome
 from wire.events import DeviceData, NodeData, Quarantined, RebirthNeeded, Unborn
-from wire.payload import Metric
+from wire.payload import Metric, MetricValue
 from wire.topic import NodeKey
 
 SEEN_EVERY_MS = 5_000
 STRANGER_PATIENCE_MS = 30_000
+AHEAD_MS = 300_000
+"""How far an edge's clock may be ahead of ours before its times are no longer believed."""
 
 
 class Planner:
@@ -133,9 +134,10 @@ class Planner:
             if state is None:
                 self._tracking.want_rebirth(node.key)
                 return
-            found = readings(metrics, state.profile, now_ms)
+            found = readings(state.row.id, metrics, state.shapes, now_ms)
             self._take(plan, event, node, state=state, found=found, now_ms=now_ms)
-            self._outcome(plan, event, node, device_id=state.row.id, metrics=metrics)
+            if COMMAND_OUTCOME in found.own:
+                self._outcome(plan, event, node, device_id=state.row.id, own=found.own)
             self._follow_replay(plan, node, historical=found.historical)
         node.marks[place.journal_id] = place.last
         node.journal_id = place.journal_id
@@ -146,42 +148,42 @@ class Planner:
     def _take(
         self, plan: Plan, event: Event, node: NodeState, *, state: DeviceState, found: Readings, now_ms: int
     ) -> None:
-        device_id = state.row.id
-        for one in found.measured:
-            if not one.is_transient:
-                plan.samples.append(
-                    Sample(device_id=device_id, point=one.point, at_ms=one.at_ms, value=one.value, quality=one.quality)
-                )
-            known = plan.last.get((device_id, one.point))
-            if known is None or one.at_ms >= known.at_ms:
-                plan.last[device_id, one.point] = LastValue(
-                    device_id=device_id,
-                    point=one.point,
-                    value=one.value,
-                    quality=one.quality,
-                    at_ms=one.at_ms,
-                    received_ms=now_ms,
-                )
         for bad in found.rejected:
             self._quarantine(plan.quarantine, event, kind="type", reason=bad.reason, metric=bad.metric, node_id=node.id)
         plan.out_of_range += found.out_of_range
-        if found.measured and not found.historical:
-            newest = max(one.at_ms for one in found.measured)
+        measured = found.measured
+        if not measured:
+            return
+        plan.samples += found.kept
+        newest = max(one.at_ms for one in measured)
+        if newest > now_ms + AHEAD_MS:
+            measured = _not_ahead(plan, node, measured, now_ms)
+        elif not found.historical:
             plan.newest_live_ms = newest if plan.newest_live_ms is None else max(newest, plan.newest_live_ms)
-        if state.watched is not None and state.watched.by_point and found.measured:
+        device_id = state.row.id
+        if node.foreign:
+            last = plan.foreign_last.setdefault(device_id, {})
+            last.update((one.point, one) for one in measured if _is_newer(one, last.get(one.point)))
+        else:
+            plan.last.setdefault(device_id, {}).update([(one.point, one) for one in measured])
+        if state.watched is None:
+            return
+        rules = state.watched.by_point
+        values = {
+            one.point: PointValue(value=one.value, quality=one.quality, at_ms=one.at_ms)
+            for one in measured
+            if one.point in rules
+        }
+        if values:
             work = plan.work.get(device_id)
             if work is None:
                 work = plan.work[device_id] = DeviceWork(watched=state.watched, values=state.values)
-            values = {
-                one.point: PointValue(value=one.value, quality=one.quality, at_ms=one.at_ms) for one in found.measured
-            }
             work.steps.append(Step(values=values, historical=found.historical))
 
     def _outcome(
-        self, plan: Plan, event: Event, node: NodeState, *, device_id: int, metrics: tuple[Metric, ...]
+        self, plan: Plan, event: Event, node: NodeState, *, device_id: int, own: Mapping[str, MetricValue | None]
     ) -> None:
-        named = {metric.name: metric.value for metric in metrics}
-        outcome, command_id = named.get(COMMAND_OUTCOME), named.get(COMMAND_ID)
+        outcome, command_id = own.get(COMMAND_OUTCOME), own.get(COMMAND_ID)
         if outcome is None:
             return
         if outcome not in _OUTCOMES or not isinstance(command_id, str):
@@ -190,7 +192,7 @@ class Planner:
                 plan.quarantine, event, kind="outcome", reason=reason, metric=COMMAND_OUTCOME, node_id=node.id
             )
             return
-        detail = str(named.get(COMMAND_DETAIL) or "")
+        detail = str(own.get(COMMAND_DETAIL) or "")
         told = ToldOutcome(device_id=device_id, command_id=command_id, outcome=str(outcome), detail=detail)
         plan.outcomes.append(told)
 
@@ -229,7 +231,7 @@ class Planner:
         if state is None:
             self._tracking.want_rebirth(node.key)
             return
-        found = readings(metrics, state.profile, now_ms)
+        found = readings(state.row.id, metrics, state.shapes, now_ms)
         self._take(plan, event, node, state=state, found=found, now_ms=now_ms)
         self._metrics.foreign.inc()
 
@@ -270,6 +272,18 @@ class Planner:
                 mark = node.first - 1 if journal_id == node.journal_id else 0
             node.marks[journal_id] = mark
         return mark
+
+
+def _not_ahead(plan: Plan, node: NodeState, measured: Sequence[Sample], now_ms: int) -> list[Sample]:
+    """Give readings whose clock is ahead the time of their receipt; telemetry keeps what the edge said."""
+    latest = now_ms + AHEAD_MS
+    plan.ahead[node.key] = max(one.at_ms for one in measured) - now_ms
+    plan.ahead_readings += sum(one.at_ms > latest for one in measured)
+    return [one._replace(at_ms=now_ms) if one.at_ms > latest else one for one in measured]
+
+
+def _is_newer(one: Sample, known: Sample | None) -> bool:
+    return known is None or one.at_ms >= known.at_ms
 
 
 _OUTCOMES = frozenset(outcome.value for outcome in Outcome)

@@ -112,6 +112,7 @@ class Ingest:
         events.extend(Event(told=told, source=_TICK) for told in self._host.tick(now_ms))
         if messages:
             self._metrics.messages.inc(len(messages))
+            self._metrics.decode.observe(time.perf_counter() - started)
         for keeps_state, run in groupby(events, key=lambda event: is_state(event.told)):
             await self._settle(list(run), keeps_state=keeps_state)
         if messages:
@@ -172,7 +173,9 @@ class Ingest:
 
     async def _apply_data(self, run: list[Event]) -> None:
         now_ms = self._clock()
+        started = time.perf_counter()
         plan = await self._planner.plan(run, now_ms)
+        self._metrics.decide.observe(time.perf_counter() - started)
         if plan.samples:
             started = time.perf_counter()
             await self._telemetry.write(plan.samples)
@@ -186,7 +189,8 @@ class Ingest:
     async def _commit(self, plan: Plan, now_ms: int) -> None:
         marks = [(node_id, journal_id, offset) for (node_id, journal_id), offset in plan.marks.items()]
         async with self._transaction() as conn:
-            await assets.put_last_values(conn, list(plan.last.values()))
+            await assets.take_last_values(conn, plan.last.values(), received_ms=now_ms, in_order=True)
+            await assets.take_last_values(conn, plan.foreign_last.values(), received_ms=now_ms, in_order=False)
             changes = await alarms.evaluate(conn, list(plan.work.values()), now_ms=now_ms)
             for node_id in plan.caught_up:
                 await alarms.caught_up(conn, node_id, now_ms)
@@ -213,6 +217,7 @@ class Ingest:
         metrics.records.inc(plan.records)
         metrics.samples.inc(len(plan.samples))
         metrics.out_of_range.inc(plan.out_of_range)
+        metrics.ahead.inc(plan.ahead_readings)
         metrics.gaps.inc(sum(gap.last - gap.first + 1 for gap in plan.gaps))
         if plan.newest_live_ms is not None:
             metrics.lag.set(max(now_ms - plan.newest_live_ms, 0) / 1000)

@@ -43,7 +43,7 @@ class TelemetryStore(Protocol):
     async def write(self, samples: Sequence[Sample]) -> int:
         """Store samples durably before returning; how many were new, as far as the store can tell.
 
-        The same sample again changes nothing.
+        The same sample again changes nothing. `Unstorable` when trying again cannot help; then nothing was stored.
         """
         ...
 
