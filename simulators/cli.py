@@ -43,19 +43,19 @@ def list_() -> None:
     """List the scenes, the machines with their faults, and what can go wrong between them and their master."""
     from drivers.catalog import catalog_profile, profile_names
     from simulators.disturbances import EXPLAINED
+    from simulators.listing import common, own_faults, table
     from simulators.machines.registry import make_machine
     from simulators.scene import scenes
 
     print("scenes")
-    for name in scenes():
-        print(f"  {name:20} {_load(name).scene.description}")
-    print("machines, and their faults")
-    for name in profile_names():
-        machine = make_machine(catalog_profile(name))
-        print(f"  {name:20} {', '.join(machine.faults())}")
-    print("faults of the line and of the protocol, for every device (add @5% to strike that share of the requests)")
-    for kind, text in EXPLAINED.items():
-        print(f"  {kind:20} {text}")
+    print(table((name, _load(name).scene.description) for name in scenes()))
+    print("\nmachines, and the faults of their own")
+    machines = {name: make_machine(catalog_profile(name)).faults() for name in profile_names()}
+    print(table((name, ", ".join(own_faults(faults)) or "-") for name, faults in machines.items()))
+    print("\nfaults that many have")
+    print(table(common()))
+    print("\nfaults of the line and of the protocol, for every device (add @5% to strike that share of the requests)")
+    print(table(EXPLAINED.items()))
 
 
 @app.command("run")

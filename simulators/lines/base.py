@@ -106,6 +106,11 @@ class SceneLine(Strict, ABC):
     def endpoint(self) -> tuple[str, object]:
         """The key that says where it is, and something that no other line may have equal."""
 
+    @property
+    def seen_as(self) -> object:
+        """What judges its devices' places; the settings of an agent's bus where those matter."""
+        return self
+
     def problems(self) -> Iterator[Problem]:
         """Find what is wrong with the line by itself; the keys are its own."""
         places: set[int | str] = set()
@@ -118,7 +123,7 @@ class SceneLine(Strict, ABC):
                 yield Problem(key=f"devices.{d}.{key}", message=f"{key} {place} is taken", remedy=remedy)
             places.add(place)
             address = DeviceAddress(unit=place) if isinstance(place, int) else DeviceAddress(address=place)
-            if problem := BUSES[self.bus].problem(self, address):
+            if problem := BUSES[self.bus].problem(self.seen_as, address):
                 yield Problem(key=f"devices.{d}.{key}", message=problem, remedy=f"correct the {key}")
 
 

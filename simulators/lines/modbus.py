@@ -4,6 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from drivers.modbus.config import ModbusTcpSettings
 from simulators.devices import Devices
 from simulators.disturbances import Transport
 from simulators.lines.base import Baudrate, LineContext, Link, PortLine, SceneLine, UnitDevice
@@ -27,6 +28,11 @@ class TcpLine(PortLine, _ModbusLine):
     bus: ClassVar[str] = "modbus-tcp"
 
     protocol: Literal["tcp"]
+
+    @property
+    def seen_as(self) -> ModbusTcpSettings:
+        """A bus over TCP, where the units 0 and 255 exist."""
+        return ModbusTcpSettings(protocol="modbus-tcp", host=self.host)
 
 
 class RtuOverTcpLine(PortLine, _ModbusLine):
