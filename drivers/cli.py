@@ -16,12 +16,13 @@ Language = Annotated[str, typer.Option("--lang", help="zh or en: the language of
 
 @app.command("list")
 def list_profiles(lang: Language = "en") -> None:
-    """List the device types that come with Linli."""
+    """List the device types that come with Linli, by kind."""
     from drivers.catalog import catalog_profile, profile_names
 
-    for name in profile_names():
-        profile = catalog_profile(name)
-        typer.echo(f"{name:28} {profile.kind:10} {profile.version:8} {profile.label.text(lang)}")
+    profiles = sorted(map(catalog_profile, profile_names()), key=lambda one: (one.kind, one.name))
+    kinds, names = (max(len(getattr(one, key)) for one in profiles) for key in ("kind", "name"))
+    for one in profiles:
+        typer.echo(f"{one.kind:{kinds}}  {one.name:{names}}  {one.protocol:13}  {one.version:7} {one.label.text(lang)}")
 
 
 @app.command()
