@@ -45,6 +45,10 @@ BusSettings = Annotated[
 """A bus in a site file; `protocol` says which kind."""
 
 
+BUS_FILES = ("keys", "credentials_file", "password_file", "ca_file")
+"""The keys of buses that name files; in a site file they are relative to it."""
+
+
 class Opener(Protocol):
     """The module `opening` of a protocol's folder."""
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from drivers.address import DeviceAddress
 from drivers.catalog import catalog_profile, profile_names
 from drivers.profile import AlarmOverride, Identifier, Label, Profile, load_profile
-from drivers.registry import BusSettings, device_problem, place_of, protocol_problem
+from drivers.registry import BUS_FILES, BusSettings, device_problem, place_of, protocol_problem
 from edge.watch import digests
 from runtime.config import ConfigError, Problem, Strict, read_toml, validate
 from runtime.durations import Duration
@@ -130,6 +130,21 @@ class SiteConfig:
         return self.profiles[device.profile]
 
 
+def _with_paths(settings: SiteFile, folder: Path) -> SiteFile:
+    """Resolve the files that buses name, as every path of the file: from its own folder."""
+
+    def resolved(bus: BusSettings) -> BusSettings:
+        named = {key: getattr(bus, key, None) for key in BUS_FILES}
+        found = {key: str((folder / name).absolute()) for key, name in named.items() if name is not None}
+        return bus.model_copy(update=found) if found else bus
+
+    agents = {
+        name: agent.model_copy(update={"buses": {bus: resolved(one) for bus, one in agent.buses.items()}})
+        for name, agent in settings.agents.items()
+    }
+    return settings.model_copy(update={"agents": agents})
+
+
 def load_site(file: Path) -> SiteConfig:
     """Read and check a site file without connecting to anything; ConfigError lists every mistake in it."""
     content = digests([file])  # before it is read, so that a change in between is seen later
@@ -141,7 +156,7 @@ def load_site(file: Path) -> SiteConfig:
             remedy=f"write the file for `schema = {SCHEMA}`, or use the version of Linli that the file is for",
         )
         raise ConfigError(file, (problem,))
-    settings = validate(file, data, SiteFile)
+    settings = _with_paths(validate(file, data, SiteFile), file.parent)
     content |= digests(_local_files(file.parent, settings.site))
     problems: list[Problem] = []
     profiles = _used_profiles(file.parent, settings, problems)

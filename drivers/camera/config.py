@@ -27,7 +27,7 @@ class CameraSettings(Strict):
 
     protocol: Literal["camera"]
     url: StreamUrl
-    credentials_file: Annotated[str, Field(pattern=r"^/")] | None = None
+    credentials_file: Annotated[str, Field(min_length=1)] | None = None
     timeout: Timeout = timedelta(seconds=5)
     silent_after: Timeout = timedelta(seconds=3)
     frozen_after: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(hours=1))] = timedelta(seconds=30)

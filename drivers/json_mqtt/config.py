@@ -17,7 +17,7 @@ class JsonMqttSettings(Strict):
 
     `client_id` names this agent at the broker, where no other client has it, and stays the same: by it the broker keeps
     what is said while the agent is away. `variables` fill in the profile's topics, such as `application`. The
-    password stands in a file, whose path is absolute. `timeout` bounds connecting, and each command's publishing.
+    password stands in a file. `timeout` bounds connecting, and each command's publishing.
     """
 
     protocol: Literal["json-mqtt"]
@@ -25,9 +25,9 @@ class JsonMqttSettings(Strict):
     port: int = Field(default=1883, ge=1, le=65535)
     client_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
     username: str | None = None
-    password_file: Annotated[str, Field(pattern=r"^/")] | None = None
+    password_file: Annotated[str, Field(min_length=1)] | None = None
     tls: bool = False
-    ca_file: Annotated[str, Field(pattern=r"^/")] | None = None
+    ca_file: Annotated[str, Field(min_length=1)] | None = None
     keepalive: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(hours=1))] = timedelta(seconds=20)
     timeout: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(minutes=1))] = timedelta(seconds=5)
     variables: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], str] = Field(default_factory=dict)

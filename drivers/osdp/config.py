@@ -17,7 +17,7 @@ Period = Annotated[Duration, Field(ge=timedelta(milliseconds=10), le=timedelta(s
 class OsdpSettings(LineSettings):
     """A line of OSDP readers; 9600 baud, 8N1, unless they were set otherwise.
 
-    `keys` is the absolute path of the key file (`drivers.osdp.keys`), which nobody but its owner may read. Each reader
+    `keys` is the path of the key file (`drivers.osdp.keys`), which nobody but its owner may read. Each reader
     is asked every `poll`, and has `reply` to answer. With `install`, readers that still have the default key are given
     theirs: only for as long as readers are being installed. `wake_up` is 1 for a byte of FFH before every command.
     """
@@ -27,7 +27,7 @@ class OsdpSettings(LineSettings):
     parity: Literal["N", "E", "O"] = "N"
     quiet: Pause = timedelta(milliseconds=10)
     wake_up: int = Field(default=1, ge=0, le=1)
-    keys: Annotated[str, Field(pattern=r"^/")]
+    keys: Annotated[str, Field(min_length=1)]
     install: bool = False
     reply: Reply = timedelta(milliseconds=200)
     poll: Period = timedelta(milliseconds=100)

@@ -20,7 +20,7 @@ class RadiometricSettings(Strict):
 
     protocol: Literal["radiometric"]
     url: HttpUrl
-    credentials_file: Annotated[str, Field(pattern=r"^/")] | None = None
+    credentials_file: Annotated[str, Field(min_length=1)] | None = None
     timeout: Timeout = timedelta(seconds=4)
     period: Annotated[Duration, Field(ge=timedelta(milliseconds=50), le=timedelta(hours=1))] = timedelta(seconds=1)
     valid_for: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(hours=2))] = timedelta(seconds=5)
