@@ -10,7 +10,8 @@ from runtime.health import Check
 class Sample(NamedTuple):
     """One value of one point; numbers and booleans as float. `quality` is Sparkplug's number, `at_ms` edge time.
 
-    A number that is not finite is stored as None. It is a tuple, because ingest makes a hundred thousand a second.
+    A number that is not finite is stored as None. A sample with a time before 1970 or after 2262 is left out and logged:
+    no attempt would ever store it. It is a tuple, because ingest makes a hundred thousand a second.
     """
 
     device_id: int
@@ -43,7 +44,7 @@ class TelemetryStore(Protocol):
     async def write(self, samples: Sequence[Sample]) -> int:
         """Store samples durably before returning; how many were new, as far as the store can tell.
 
-        The same sample again changes nothing. `Unstorable` when trying again cannot help; then nothing was stored.
+        The same sample again changes nothing.
         """
         ...
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from cloud.platform.errors import Unavailable
 from cloud.telemetry.api import Bucket, Sample
-from cloud.telemetry.domain import HOUR_MS, MINUTE_MS
+from cloud.telemetry.domain import HOUR_MS, MINUTE_MS, is_storable
 from cloud.telemetry.sqlite_schema import State, TooNew, prepare, read_state, stored
 from cloud.telemetry.sqlite_series import Behind, read_series
 from cloud.telemetry.sqlite_upkeep import Keep, upkeep_step
@@ -53,9 +53,12 @@ class EmbeddedTelemetry:
 
     async def write(self, samples: Sequence[Sample]) -> int:
         """Store samples in one transaction that is on the disk before this returns."""
-        if not samples:
+        storable = [one for one in samples if is_storable(one.at_ms)]
+        if len(storable) < len(samples):
+            self._log.warning("samples with impossible times are left out", count=len(samples) - len(storable))
+        if not storable:
             return 0
-        return await self._run(self._writing, lambda: self._write(samples))
+        return await self._run(self._writing, lambda: self._write(storable))
 
     async def series(
         self, *, device_id: int, point: str, from_ms: int, to_ms: int, max_points: int

@@ -22,7 +22,7 @@ from urllib3.exceptions import HTTPError
 
 from cloud.platform.errors import Unavailable
 from cloud.telemetry.api import Bucket, Sample
-from cloud.telemetry.domain import grid
+from cloud.telemetry.domain import grid, is_storable
 from cloud.telemetry.influx_codec import buckets, lines, questions, rows
 from runtime.health import Check, Status
 from runtime.logs import get_log
@@ -95,7 +95,10 @@ class InfluxTelemetry:
 
     async def write(self, samples: Sequence[Sample]) -> int:
         """Store samples; returns when the store has said that it took them all."""
-        written = list(lines(self._settings.measurement, samples))
+        storable = [one for one in samples if is_storable(one.at_ms)]
+        if len(storable) < len(samples):
+            self._log.warning("samples with impossible times are left out", count=len(samples) - len(storable))
+        written = list(lines(self._settings.measurement, storable))
         loop = asyncio.get_running_loop()
         try:
             for begin in range(0, len(written), self._settings.batch):

@@ -13,10 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cloud.telemetry.api import Bucket, Sample
-from cloud.telemetry.domain import Grid
+from cloud.telemetry.domain import LATEST_MS, Grid
 
 GOOD = 192
 """Sparkplug's number of a good value."""
+
+LONGEST_TEXT = 15_000
+"""Characters of a text that are stored: a field holds 64 KiB, and a line that is refused would hold up all others."""
 
 # What a tag cannot hold or quoting would have to treat, in line protocol or in InfluxQL, becomes %XX; the percent sign
 # itself too, so that no two names become one.
@@ -50,7 +53,7 @@ def lines(measurement: str, samples: Sequence[Sample]) -> Iterator[bytes]:
 
 def _value(value: float | str | None) -> str:
     if isinstance(value, str):
-        return f'text="{value.translate(_QUOTED)}",'
+        return f'text="{value[:LONGEST_TEXT].translate(_QUOTED)}",'
     if value is None or not math.isfinite(value):
         return ""
     return f"value={float(value)!r},"
@@ -60,9 +63,10 @@ def questions(measurement: str, *, device_id: int, point: str, asked: Grid) -> t
     """Ask, for each stretch that holds anything: how many samples, the figures of good numbers, the newest sample."""
     where = (
         f"FROM {measurement} WHERE device = '{device_id}' AND point = '{tag(point)}' "
-        f"AND time >= {asked.first_ms}ms AND time < {asked.end_ms}ms"
+        f"AND time >= {asked.first_ms}ms AND time < {min(asked.end_ms, LATEST_MS + 1)}ms"
     )
-    group = f"GROUP BY time({asked.width_ms}ms, {asked.first_ms % asked.width_ms}ms) fill(none)"
+    width_ms = min(asked.width_ms, LATEST_MS)
+    group = f"GROUP BY time({width_ms}ms, {asked.first_ms % width_ms}ms) fill(none)"
     return (
         f"SELECT count(quality) {where} {group}",
         f"SELECT min(value), max(value), mean(value) {where} AND quality = {GOOD} {group}",

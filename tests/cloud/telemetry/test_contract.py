@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloud.telemetry.api import Sample, TelemetryStore
-from cloud.telemetry.domain import HOUR_MS, MINUTE_MS
+from cloud.telemetry.domain import HOUR_MS, LATEST_MS, MINUTE_MS
 from cloud.telemetry.embedded import EmbeddedTelemetry
 from cloud.telemetry.influx import InfluxSettings, InfluxTelemetry
 from tests.support.series_reference import expected, same
@@ -133,3 +133,32 @@ def test_more_samples_than_one_request_takes_are_all_stored(home: Home) -> None:
     home.write(*samples)
     (bucket,) = home.ask(device_id, "p", from_ms=NOON, to_ms=NOON + 12_000, max_points=1)
     assert (bucket.count, bucket.low, bucket.high) == (12_000, 0.0, 11_999.0)
+
+
+@pytest.mark.parametrize("at_ms", [-1, LATEST_MS + 1, 2**64 - 1])
+def test_a_sample_with_a_time_that_no_store_can_hold_is_left_out(home: Home, at_ms: int) -> None:
+    device_id = next(DEVICES)
+    home.write(Sample(device_id=device_id, point="p", at_ms=at_ms, value=1.0, quality=192))
+    home.write(*(Sample(device_id=device_id, point="p", at_ms=at, value=1.0, quality=192) for at in (at_ms, NOON)))
+    (bucket,) = home.ask(device_id, "p", from_ms=NOON, to_ms=NOON + 10, max_points=1)
+    assert (bucket.count, bucket.last_ms) == (1, NOON)
+
+
+@pytest.mark.parametrize("at_ms", [0, LATEST_MS])
+def test_the_first_and_the_last_time_can_be_stored(home: Home, at_ms: int) -> None:
+    device_id = next(DEVICES)
+    home.write(Sample(device_id=device_id, point="p", at_ms=at_ms, value=1.0, quality=192))
+    home.settle(NOON)
+    for from_ms, to_ms in ((max(at_ms - 5, 0), at_ms + 5), (0, 253_402_300_799_999)):
+        (bucket,) = home.ask(device_id, "p", from_ms=from_ms, to_ms=to_ms, max_points=1)
+        assert bucket.last_ms == at_ms
+    assert home.ask(device_id, "p", from_ms=LATEST_MS + 1, to_ms=LATEST_MS + 10**9, max_points=1) == ()
+
+
+def test_a_very_long_text_holds_nothing_up(home: Home) -> None:
+    device_id = next(DEVICES)
+    text = 'é"\\' * 40_000
+    home.write(Sample(device_id=device_id, point="p", at_ms=NOON, value=text, quality=192))
+    (bucket,) = home.ask(device_id, "p", from_ms=NOON, to_ms=NOON + 10, max_points=1)
+    assert text.startswith(bucket.last)
+    assert len(bucket.last) >= 15_000
