@@ -26,6 +26,7 @@ def _command(row: RowMapping) -> CommandRow:
         deadline_ms=row["deadline_ms"],
         sent_ms=row["sent_ms"],
         ended_ms=row["ended_ms"],
+        token=row["token"],
     )
 
 
@@ -48,6 +49,7 @@ async def add(conn: AsyncConnection, row: CommandRow) -> None:
             deadline_ms=row.deadline_ms,
             sent_ms=row.sent_ms,
             ended_ms=row.ended_ms,
+            token=row.token,
         )
     )
 
@@ -95,7 +97,7 @@ async def pending(conn: AsyncConnection, *, now_ms: int, token_since_ms: int, li
             community.c.code,
             node.c.id.label("node_id"),
             node.c.name.label("node"),
-            node.c.command_token,
+            command.c.token,
             device.c.name.label("device"),
         )
         .join(device, device.c.id == command.c.device_id)
@@ -105,7 +107,7 @@ async def pending(conn: AsyncConnection, *, now_ms: int, token_since_ms: int, li
             command.c.state == CommandState.REQUESTED.value,
             command.c.deadline_ms > now_ms,
             node.c.online,
-            node.c.command_token.is_not(None),
+            command.c.token.is_not(None),
             node.c.command_token_ms > token_since_ms,
         )
         .order_by(command.c.requested_ms, command.c.id)
@@ -123,7 +125,7 @@ async def pending(conn: AsyncConnection, *, now_ms: int, token_since_ms: int, li
                 device=row.device,
                 name=row.name,
                 value=True if value is None else value,
-                token=row.command_token,
+                token=row.token,
                 timeout_ms=row.timeout_ms,
             )
         )

@@ -73,7 +73,10 @@ TAKES_OUTCOME: Mapping[CommandState, bool] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CommandRow:
-    """A command as it was asked for and what became of it. `value` is what the person gave."""
+    """A command as it was asked for and what became of it. `value` is what the person gave.
+
+    `token` is the newest that its agent had told when it was asked for: the agent judges the command's age by it.
+    """
 
     id: str
     device_id: int
@@ -88,6 +91,7 @@ class CommandRow:
     deadline_ms: int
     sent_ms: int | None
     ended_ms: int | None
+    token: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -276,6 +276,7 @@ async def request_command(
         deadline_ms=now_ms + timeout_ms,
         sent_ms=None,
         ended_ms=None,
+        token=node["command_token"],
     )
     await commands.add(conn, row)
     return row

@@ -133,6 +133,7 @@ command = Table(
     time_ms("deadline_ms"),
     time_ms("sent_ms", nullable=True),
     time_ms("ended_ms", nullable=True),
+    Column("token", String(64), nullable=True, comment="its agent's newest when it was asked for: proves its age"),
     Index("ix_command_state", "state", "requested_ms"),
     Index("ix_command_device", "device_id", "requested_ms"),
 )

@@ -39,7 +39,7 @@ async def _state(town: Town) -> str:
         return str(await conn.scalar(select(command.c.state)))
 
 
-async def test_a_command_waits_to_be_sent_with_the_freshest_token(town: Town) -> None:
+async def test_a_command_waits_to_be_sent_with_the_newest_token_of_when_it_was_asked_for(town: Town) -> None:
     born = await town.device()
     row = await _request(town)
     assert (row.state, row.deadline_ms) == (CommandState.REQUESTED, NOW + 5000)
@@ -81,6 +81,15 @@ async def test_nothing_is_sent_with_an_old_token_or_after_the_deadline(town: Tow
     town.now += TOKEN_FRESH_MS
     await _request(town, number=2)
     assert await _pending(town) == []
+
+
+async def test_no_clock_gives_a_command_that_waited_a_fresh_token(town: Town) -> None:
+    """An agent judges age by the token alone, so a command keeps the one of its own time, whatever any clock says."""
+    born = await town.device()
+    await _request(town)
+    async with transaction(town.engine) as conn:
+        await service.token_seen(conn, node_id=born.node_id, token="1" * 32, now_ms=NOW)
+    assert [one.token for one in await _pending(town, -900_000)] == ["0" * 32]
 
 
 async def test_nothing_is_sent_to_a_node_that_died(town: Town) -> None:
