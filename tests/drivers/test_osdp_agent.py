@@ -100,7 +100,6 @@ def test_a_site_with_readers_is_checked_without_connecting(tmp_path: Path) -> No
     place = {"host": "127.0.0.1", "port": 1883, "http": 0, "reader": READER, "line": "/dev/ttyS9"}
     file.write_text(SITE.format(**place, keys="/etc/linli/doors.keys"))
     assert load_site(file).settings.agents["edge-1"].devices["front-door"].unit == 1
-    for keys, why in (("doors.keys", "keys"), ("", "keys")):
-        file.write_text(SITE.format(**place, keys=keys))
-        with pytest.raises(ConfigError, match=why):
-            load_site(file)
+    file.write_text(SITE.format(**place, keys=""))
+    with pytest.raises(ConfigError, match="keys"):
+        load_site(file)
