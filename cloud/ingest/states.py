@@ -268,9 +268,10 @@ class StateKeeper:
         except Invalid as error:
             refuse(f"{error.message}: {error.details}")
             return
-        waiting = [place for place, profile_hash in births.waiting.items() if profile_hash == profile.hash]
+        known = profile.hash
+        waiting = [place for place, profile_hash in births.waiting.items() if profile_hash == known]
         if not waiting:
-            refuse(f"nobody asked for the profile {profile.hash} ({profile.name} {profile.version})")
+            refuse(f"nobody asked for the profile {known} ({profile.name} {profile.version})")
             return
         for place in waiting:
             born = births.devices.get(place)

@@ -65,11 +65,23 @@ def open_engine(url: str) -> AsyncEngine:
     return engine
 
 
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "busy_timeout=30000",
+    # Ingest touches thousands of pages in a transaction: they stay in memory until it commits (KiB), and the log is
+    # carried over after several of them (pages).
+    "cache_size=-65536",
+    "wal_autocheckpoint=8000",
+)
+
+
 def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own connection type
     # The driver would begin transactions by itself, too late and in deferred mode; _begin_immediate does it.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+    for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -31,9 +31,7 @@ def bare_rate(world: World, *, batch: int, seconds: float) -> float:
     mine, _ = world.cores
     command = [sys.executable, "-m", "tests.benchmarks.ingest_parts.bare", world.database_url]
     command += [str(world.folder / "bare.db"), str(batch), str(seconds)]
-    process = subprocess.Popen(
-        command, cwd=Path(__file__).resolve().parents[3], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen(command, cwd=Path(__file__).resolve().parents[3], stdout=subprocess.PIPE, text=True)
     os.sched_setaffinity(process.pid, mine)
     said, _ = process.communicate()
     if process.returncode:

@@ -1,9 +1,9 @@
 """The load: nodes of the contract on one connection to the broker, in a process of its own.
 
-Usage: `load.py PORT JSON`, with `nodes`, `devices` (of each node), `per_message`, `window` (records of a node beyond
-its acknowledgement), `tokens` (whether nodes publish command tokens). It prints a line of JSON when every device is
-born and has one record committed. Then it reads lines of JSON: `{"rate": messages a second, or 0 for as fast as the
-windows allow, "seconds": …}`, and answers each, when the time is over, with what it has sent.
+Usage: `load.py PORT JSON`, with `nodes`, `devices` (of each node), `per_message`, `tokens` (whether nodes publish command
+tokens). It prints a line of JSON when every device is born and has one record committed. Then it reads lines of JSON:
+`{"rate": messages a second, or 0 for as fast as the windows allow, "seconds": …, "window": records of a node beyond its
+acknowledgement}`, and answers each, when all is acknowledged, with what it has sent.
 """
 
 import asyncio
@@ -87,9 +87,8 @@ def _packet(kind: int, body: bytes) -> bytes:
 class Load:
     """All nodes, and what was sent and acknowledged."""
 
-    def __init__(self, connection: Connection, nodes: Iterable[Node], *, window: int) -> None:
+    def __init__(self, connection: Connection, nodes: Iterable[Node]) -> None:
         self._connection = connection
-        self._window = window
         self.nodes = {node.name: node for node in nodes}
         self._turns = cycle(self.nodes.values())
         self._born: set[str] = set()
@@ -131,9 +130,7 @@ class Load:
                 self._send(node)
             node.progress_at = time.monotonic()
             await self._connection.drain()
-        while any(node.acknowledged < node.sent for node in self.nodes.values()):
-            self._send_again()
-            await asyncio.sleep(0.1)
+        await self.acknowledged()
 
     async def tokens(self) -> None:
         """Publish a command token for each node every 5 s, one after the other."""
@@ -147,19 +144,19 @@ class Load:
                 said += 1
             await asyncio.sleep(0.02)
 
-    async def run(self, *, rate: float, seconds: float) -> int:
-        """Send for a time; how many messages."""
+    async def run(self, *, rate: float, seconds: float, window: int) -> int:
+        """Send for a time, and wait until all is acknowledged; how many messages."""
         started = time.monotonic()
         sent = 0
         for node in self.nodes.values():
             node.progress_at = started
         while (passed := time.monotonic() - started) < seconds:
-            due = int(rate * passed) - sent if rate else len(self.nodes) * self._window
+            due = int(rate * passed) - sent if rate else len(self.nodes) * window
             quiet = 0  # nodes in a row whose window is full
             now_ms = time.time_ns() // 1_000_000
             while due > 0 and quiet < len(self.nodes):
                 node = next(self._turns)
-                if node.sent - node.acknowledged >= self._window:
+                if node.sent - node.acknowledged >= window:
                     quiet += 1
                     continue
                 quiet = 0
@@ -173,7 +170,14 @@ class Load:
             self._send_again()
             await self._connection.drain()
             await asyncio.sleep(_TICK_S)
+        await self.acknowledged()
         return sent
+
+    async def acknowledged(self) -> None:
+        """Wait until everything is acknowledged."""
+        while any(node.acknowledged < node.sent for node in self.nodes.values()):
+            self._send_again()
+            await asyncio.sleep(0.1)
 
     def _send(self, node: Node, now_ms: int | None = None) -> None:
         self._connection.publish(*node.record(now_ms or time.time_ns() // 1_000_000))
@@ -196,10 +200,10 @@ async def main(port: int, wanted: dict[str, int]) -> None:
     known = profile()
     bodies = Bodies(profile=known, per_message=wanted["per_message"])
     nodes = [
-        Node(f"node-{number}", devices=wanted["devices"], profile=known, bodies=bodies)
+        Node(f"node-{number}", number=number, devices=wanted["devices"], profile=known, bodies=bodies)
         for number in range(wanted["nodes"])
     ]
-    load = Load(connection, nodes, window=wanted["window"])
+    load = Load(connection, nodes)
     loop = asyncio.get_running_loop()
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(load.listen(), name="load:listen")]
@@ -210,7 +214,7 @@ async def main(port: int, wanted: dict[str, int]) -> None:
         _tell(ready=True, rebirths=load.rebirths, resent=load.resent)
         while line := await loop.run_in_executor(None, sys.stdin.readline):
             order = json.loads(line)
-            sent = await load.run(rate=order["rate"], seconds=order["seconds"])
+            sent = await load.run(rate=order["rate"], seconds=order["seconds"], window=order["window"])
             _tell(sent=sent, rebirths=load.rebirths, resent=load.resent)
         for task in tasks:
             task.cancel()

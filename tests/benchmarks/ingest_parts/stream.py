@@ -152,13 +152,15 @@ def _said(profile_hash: str, name: str, version: str) -> dict[str, str | None]:
 class Node:
     """One agent: its births, its next record, and how far it is acknowledged."""
 
-    def __init__(self, name: str, *, devices: int, profile: Profile, bodies: Bodies) -> None:
+    def __init__(self, name: str, *, number: int, devices: int, profile: Profile, bodies: Bodies) -> None:
         self.name = name
         self.journal_id = f"journal-of-{name}"
         self.sent = 0
         self.acknowledged = 0
         self.progress_at = 0.0
         self._seq = 0
+        # So that not all nodes change an alarm in the same moment; 37 and 200 have no divisor in common.
+        self._ahead = number * 37 % (2 * MESSAGES_OF_AN_ALARM)
         self._profile = profile
         self._said = _said(profile.hash, profile.name, profile.version)
         self._bodies = bodies
@@ -167,8 +169,7 @@ class Node:
         self._topics = [_topic(MessageType.DDATA, name, device) for device in self._devices]
         self._aliases = [
             tuple(
-                alias_of(profile, number, metric)
-                for metric in (contract.JOURNAL_ID, contract.JOURNAL_OFFSET, _FAULT)
+                alias_of(profile, number, metric) for metric in (contract.JOURNAL_ID, contract.JOURNAL_OFFSET, _FAULT)
             )
             for number in range(devices)
         ]
@@ -243,9 +244,9 @@ class Node:
     def _alarm_turn(self, offset: int) -> bool:
         """Whether this message changes its device's alarm: of two hundred one raises it, and one clears it again."""
         count = len(self._devices)
-        block = offset // MESSAGES_OF_AN_ALARM
+        block, place = divmod(offset + self._ahead, MESSAGES_OF_AN_ALARM)
         device = block // 2 % count
-        return offset % MESSAGES_OF_AN_ALARM == (device - block * MESSAGES_OF_AN_ALARM) % count
+        return place == (device + self._ahead - block * MESSAGES_OF_AN_ALARM) % count
 
     def _next_seq(self) -> int:
         self._seq = (self._seq + 1) % _SEQS

@@ -33,7 +33,6 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _MOSQUITTO = "/usr/sbin/mosquitto"
 _LOOK_S = 0.02
 _STARTS_WITHIN_S = 30.0
-_BORN_WITHIN_S = 600.0
 
 
 def _cores() -> tuple[set[int], set[int]]:
@@ -215,14 +214,14 @@ class Load:
         self._process = process
         self.trouble: dict[str, float] = {}
 
-    def begin(self, *, rate: float, seconds: float) -> None:
+    def begin(self, *, rate: float, seconds: float, window: int) -> None:
         """Let it send for a time; it goes on in the background."""
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"rate": rate, "seconds": seconds}) + "\n")
+        self._process.stdin.write(json.dumps({"rate": rate, "seconds": seconds, "window": window}) + "\n")
         self._process.stdin.flush()
 
     def end(self) -> int:
-        """Wait until it has sent; how many messages."""
+        """Wait until all that it has sent is acknowledged; how many messages."""
         return int(self.answer()["sent"])
 
     def answer(self) -> dict[str, float]:
@@ -236,11 +235,9 @@ class Load:
 
 
 @contextmanager
-def loading(
-    world: World, *, nodes: int, devices: int, per_message: int, window: int, tokens: bool = True
-) -> Iterator[Load]:
+def loading(world: World, *, nodes: int, devices: int, per_message: int, tokens: bool = True) -> Iterator[Load]:
     """Run the load until every device is born and heard of; then it waits to be told how much to send."""
-    wanted = {"nodes": nodes, "devices": devices, "per_message": per_message, "window": window, "tokens": tokens}
+    wanted = {"nodes": nodes, "devices": devices, "per_message": per_message, "tokens": tokens}
     module = "tests.benchmarks.ingest_parts.load"
     command = [sys.executable, "-m", module, str(world.broker_port), json.dumps(wanted)]
     process = subprocess.Popen(
