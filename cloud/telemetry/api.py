@@ -10,8 +10,8 @@ from runtime.health import Check
 class Sample(NamedTuple):
     """One value of one point; numbers and booleans as float. `quality` is Sparkplug's number, `at_ms` edge time.
 
-    A number that is not finite is stored as None. A sample with a time before 1970 or after 2262 is left out and logged:
-    no attempt would ever store it. It is a tuple, because ingest makes a hundred thousand a second.
+    A number that is not finite is stored as None. A sample of a time before 1970 or after 2262 is left out and logged,
+    because no attempt would ever store it. It is a tuple, because ingest makes a hundred thousand a second.
     """
 
     device_id: int
