@@ -14,8 +14,9 @@ from simulators.witness import WrittenPoint
 
 TIMEOUT_MS = 3000
 TOKEN_LIFE_MS = 15_000
-LATE_AFTER_MS = TIMEOUT_MS + TOKEN_LIFE_MS + TIMEOUT_MS
-"""By the contract: a command is sent within its time, with a token that lives so long, and then has its time again."""
+_ON_THE_WAY_MS = 3_000
+LATE_AFTER_MS = TOKEN_LIFE_MS + TIMEOUT_MS + _ON_THE_WAY_MS
+"""By the contract: its token lives so long, then the agent has the command's time; the rest is the slow line's."""
 ENDINGS = frozenset({"done", "refused", "timed out", "unknown"})
 _WRITES: Mapping[str, tuple[int, int]] = {"done": (1, 1), "refused": (0, 0), "timed out": (0, 1), "unknown": (0, 1)}
 """How often a device may have heard a command that ended so, at least and at most."""

@@ -90,6 +90,8 @@ class Schedule:
 
 
 _STEPS_S = (-900.0, -90.0, -20.0, -3.0, 3.0, 20.0, 90.0, 900.0)
+CLOUD_MACHINE = "cloud"
+"""The machine on which the whole service runs: its clock is that of all its processes."""
 _CALM_S = 2.0
 """So long a target is left alone after a trouble, so that most of the time something works."""
 
@@ -119,7 +121,7 @@ def choices(town: Town) -> tuple[tuple[Kind, str], ...]:
         links.append("cloud:postgres")
     found += [(kind, link) for kind in (Kind.CUT, Kind.FREEZE, Kind.DELAY) for link in links]
     found += [(Kind.DISK, name) for name in (*town.agents, "ingest", "web", "worker")]
-    found += [(Kind.CLOCK, name) for name in (*town.agents, "ingest", "worker", "web")]
+    found += [(Kind.CLOCK, name) for name in (*town.agents, *cloud, CLOUD_MACHINE)]
     found += [(Kind.LINE, line) for line in town.lines if line.endswith("-serial")]
     return tuple(found)
 
@@ -134,16 +136,25 @@ def _troubles(town: Town, random: Random, *, seconds: float, every: float) -> It
         if not pool:
             pool = [*all_of_them, *(one for one in all_of_them if one[0] in {Kind.KILL, Kind.TEAR, Kind.WIPE})]
             random.shuffle(pool)
-        free = [one for one in pool if busy.get(one[1], 0.0) <= at]
+        free = [one for one in pool if busy.get(_part(*one), 0.0) <= at]
         if free:
             kind, target = free[0]
             pool.remove(free[0])
-            lasts = round(min(random.uniform(*_LASTS[kind]), seconds - at), 2)
+            longer = _LONGER if kind in _MAY_LAST and seconds > _LONG_RUN_S and random.random() < _SOMETIMES else 1.0
+            lasts = round(min(random.uniform(*_LASTS[kind]) * longer, seconds - at), 2)
             yield Trouble(at=round(at, 2), lasts=lasts, kind=kind, target=target, amount=_amount(kind, random))
-            busy[target] = at + lasts + _CALM_S
+            busy[_part(kind, target)] = at + lasts + _CALM_S
         at += random.uniform(0.4, 1.6) * every
 
 
+def _part(kind: Kind, target: str) -> str:
+    """Name what a trouble takes hold of: a process can be killed while its clock is wrong."""
+    return f"clock of {target}" if kind is Kind.CLOCK else target
+
+
+_MAY_LAST = frozenset({Kind.KILL, Kind.CUT, Kind.FREEZE, Kind.CLOCK})
+_LONGER, _SOMETIMES, _LONG_RUN_S = 4.0, 0.12, 100.0
+"""In a long run some outages last so much longer, with this chance: longer than any token of a command lives."""
 _LASTS: Mapping[Kind, tuple[float, float]] = {
     Kind.KILL: (0.2, 6.0),
     Kind.TEAR: (0.2, 4.0),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from simulators.chaos.clock import step_clock
-from simulators.chaos.schedule import Kind, Trouble
+from simulators.chaos.schedule import CLOUD_MACHINE, Kind, Trouble
 from simulators.chaos.stack import CLOUD, Stack
 from simulators.chaos.wal import tear
 from simulators.control import ControlError
@@ -67,7 +67,7 @@ class Troublemaker:
             case Kind.DISK:
                 self._limit_files(target, _TINY)
             case Kind.CLOCK:
-                step_clock(self.stack.clock(target), trouble.amount)
+                self._step(target, trouble.amount)
             case Kind.LINE:
                 await self._line(target, "fault")
 
@@ -81,9 +81,13 @@ class Troublemaker:
             case Kind.DISK:
                 self._limit_files(target, resource.RLIM_INFINITY)
             case Kind.CLOCK:
-                step_clock(self.stack.clock(target), 0.0)
+                self._step(target, 0.0)
             case Kind.LINE:
                 await self._line(target, "clear")
+
+    def _step(self, target: str, seconds: float) -> None:
+        for name in CLOUD if target == CLOUD_MACHINE else (target,):
+            step_clock(self.stack.clock(name), seconds)
 
     async def _look_into_dead(self, trouble: Trouble) -> None:
         if trouble.target in self.stack.town.agents:

@@ -18,10 +18,11 @@ def test_a_long_run_breaks_everything_that_there_is() -> None:
 
 def test_a_target_has_one_trouble_at_a_time_and_all_end_in_time() -> None:
     schedule = make_schedule(small_town(postgresql=True), seed=3, seconds=300)
-    free: dict[str, float] = {}
+    free: dict[tuple[str, bool], float] = {}
     for one in schedule.troubles:
-        assert one.at >= free.get(one.target, 0.0)
-        free[one.target] = one.at + one.lasts
+        part = (one.target, one.kind is Kind.CLOCK)  # a process may be killed while its clock is wrong
+        assert one.at >= free.get(part, 0.0)
+        free[part] = one.at + one.lasts
         assert one.at + one.lasts <= 300.01
     assert [one.at for one in schedule.troubles] == sorted(one.at for one in schedule.troubles)
 
