@@ -1,6 +1,5 @@
 """Lines of QR and card readers. Their framing is written here once more, and on purpose not the driver's."""
 
-from collections.abc import Callable, Mapping
 from functools import reduce
 from operator import xor
 from random import Random
@@ -8,15 +7,13 @@ from typing import ClassVar, Literal
 
 from drivers.api import Value
 from drivers.places.reader import ReaderDefaults, ReaderPoint
-from drivers.profile import Profile
 from simulators import disturbances as disturbing
 from simulators.devices import Devices
-from simulators.disturbances import Disturbance, Disturbances, Kind, Mark, Part, Transmission
+from simulators.disturbances import Disturbance, Kind, Mark, Part, Transmission
 from simulators.lines.base import LineContext
-from simulators.lines.speaking import SpeakingLine, nobody_hears, serve
+from simulators.lines.speaking import SpeakingLine, SpeakingStation, serve
 from simulators.machines.reader import ReaderMachine, number_of
 from simulators.transmitter import Reply
-from simulators.witness import Witness
 
 _VERSION = 0x4B  # the first byte of a tag, which is not printed
 _AFTERGLOW_S = 0.003
@@ -33,20 +30,8 @@ class ReaderLine(SpeakingLine):
     protocol: Literal["reader"]
 
 
-class ReaderStation:
+class ReaderStation(SpeakingStation[ReaderMachine]):
     """A reader: it says what is presented to it."""
-
-    def __init__(
-        self, *, name: str, profile: Profile, machine: ReaderMachine, witness: Witness, random: Random
-    ) -> None:
-        self.name = name
-        self.unit = name
-        self.profile = profile
-        self.machine = machine
-        self.disturbances = Disturbances()
-        self.say: Callable[[Reply], None] = nobody_hears
-        self._witness = witness
-        self._random = random
 
     def tick(self, dt_s: float) -> None:
         """Let time pass, and say what is read."""
@@ -54,10 +39,6 @@ class ReaderStation:
         for presented in self.machine.take():
             self._speak(presented)
         self._witness.flush()
-
-    def values(self) -> Mapping[str, Value]:
-        """Give what the machine shows now."""
-        return self.machine.values()
 
     def hear(self, data: bytes) -> None:
         """Pass over what a master sends: this reader takes no commands."""

@@ -4,19 +4,25 @@ As on a serial server's TCP port, everybody who is connected hears what the devi
 """
 
 from abc import ABC
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from random import Random
+from typing import Generic, Protocol, TypeVar
 
 from pydantic import Field
 
+from drivers.api import Value
+from drivers.profile import Profile
 from simulators.devices import Devices, Played
+from simulators.disturbances import Disturbances
 from simulators.lines.base import LineContext, SceneDevice, SerialLine, serve_serial
+from simulators.machines.api import Machine
 from simulators.transmitter import Reply, Transmitter
 from simulators.transport import serve_port, serve_terminal
+from simulators.witness import Witness
 
 _BITS = 10  # of a byte on the wire: start, eight, stop
 
@@ -30,6 +36,27 @@ class SpeakingLine(SerialLine, ABC):
     def members(self) -> tuple[SceneDevice, ...]:
         """Its device."""
         return self.devices
+
+
+MachineOf = TypeVar("MachineOf", bound=Machine)
+
+
+class SpeakingStation(Generic[MachineOf]):
+    """A device that speaks by itself, with its machine. The witness notes what it says."""
+
+    def __init__(self, *, name: str, profile: Profile, machine: MachineOf, witness: Witness, random: Random) -> None:
+        self.name = name
+        self.unit = name
+        self.profile = profile
+        self.machine = machine
+        self.disturbances = Disturbances()
+        self.say: Callable[[Reply], None] = nobody_hears
+        self._witness = witness
+        self._random = random
+
+    def values(self) -> Mapping[str, Value]:
+        """Give what the machine shows now."""
+        return self.machine.values()
 
 
 class Speaker(Played, Protocol):

@@ -1,6 +1,6 @@
 """Lines of a GY-MCU90640 thermal array. Its framing is written here once more, and on purpose not the driver's."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from random import Random
 from typing import ClassVar, Literal
 
@@ -8,9 +8,9 @@ from drivers.api import Value
 from drivers.profile import Profile
 from simulators import disturbances as disturbing
 from simulators.devices import Devices
-from simulators.disturbances import Disturbances, Part
+from simulators.disturbances import Part
 from simulators.lines.base import LineContext
-from simulators.lines.speaking import SpeakingLine, nobody_hears, serve
+from simulators.lines.speaking import SpeakingLine, SpeakingStation, serve
 from simulators.machines.thermal import ThermalArrayMachine
 from simulators.transmitter import Reply
 from simulators.witness import Witness
@@ -28,24 +28,17 @@ class ThermalArrayLine(SpeakingLine):
     protocol: Literal["thermal-array"]
 
 
-class ThermalArrayStation:
+class ThermalArrayStation(SpeakingStation[ThermalArrayMachine]):
     """The module: it sends pictures by itself, or when it is asked, and obeys commands."""
 
     def __init__(
         self, *, name: str, profile: Profile, machine: ThermalArrayMachine, witness: Witness, random: Random
     ) -> None:
-        self.name = name
-        self.unit = name
-        self.profile = profile
-        self.machine = machine
-        self.disturbances = Disturbances()
-        self.say: Callable[[Reply], None] = nobody_hears
+        super().__init__(name=name, profile=profile, machine=machine, witness=witness, random=random)
         self.automatic = True
         self.rate = 4.0
         self.emissivity = 95
         """In per cent."""
-        self._witness = witness
-        self._random = random
         self._since_s = 0.0
         self._command = bytearray()
         self._shown: dict[str, Value | None] = {}
@@ -60,10 +53,6 @@ class ThermalArrayStation:
         if self.automatic and self._since_s * self.rate >= 1:
             self._since_s = 0.0
             self.send_picture()
-
-    def values(self) -> Mapping[str, Value]:
-        """Give what the machine shows now."""
-        return self.machine.values()
 
     def hear(self, data: bytes) -> None:
         """Obey commands: A5, command, argument, sum of the three."""

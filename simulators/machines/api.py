@@ -91,6 +91,28 @@ class Faults:
             raise UnknownFault(name, self.known)
 
 
+class HasFaults:
+    """The part of a machine that has faults by name, in `_faults`."""
+
+    _faults: Faults
+
+    def faults(self) -> tuple[str, ...]:
+        """Name the faults that it can have."""
+        return self._faults.known
+
+    def active(self) -> tuple[str, ...]:
+        """Name the faults that it has now."""
+        return self._faults.active
+
+    def fault(self, name: str) -> None:
+        """Bring a fault about; UnknownFault."""
+        self._faults.add(name)
+
+    def clear(self, name: str | None) -> None:
+        """End one fault, or all; UnknownFault."""
+        self._faults.remove(name)
+
+
 class Gauge:
     """One point as a machine sees it: brings a figure to the point's type, and into what point and registers hold."""
 

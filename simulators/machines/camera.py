@@ -7,7 +7,7 @@ from drivers.api import Value
 from drivers.places.camera import CameraPoint
 from drivers.places.thermal import ThermalPoint
 from drivers.profile import Point, Profile
-from simulators.machines.api import Faults, Gauge, gauges
+from simulators.machines.api import Faults, Gauge, HasFaults, gauges
 
 FROZEN = "frozen"
 COVERED = "covered"
@@ -21,7 +21,7 @@ _DARK, _WHITE = 4.0, 244.0
 _HOT, _FEVER_FACE = 96.0, 39.0
 
 
-class CameraMachine:
+class CameraMachine(HasFaults):
     """A visible camera: its picture stands still, or is covered, or blinded by light, or every fifth is damaged."""
 
     def __init__(self, profile: Profile) -> None:
@@ -47,22 +47,6 @@ class CameraMachine:
     def write(self, point: str, value: Value) -> None:  # noqa: ARG002 - every write is refused
         """Refuse: a camera is only looked at."""
         raise ValueError(f"{point} of a camera cannot be written")
-
-    def faults(self) -> tuple[str, ...]:
-        """Name the faults that it can have."""
-        return self._faults.known
-
-    def active(self) -> tuple[str, ...]:
-        """Name the faults that it has now."""
-        return self._faults.active
-
-    def fault(self, name: str) -> None:
-        """Bring a fault about."""
-        self._faults.add(name)
-
-    def clear(self, name: str | None) -> None:
-        """End one fault, or all."""
-        self._faults.remove(name)
 
 
 class ThermalCameraMachine(CameraMachine):

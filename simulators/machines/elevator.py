@@ -7,7 +7,7 @@ from random import Random
 
 from drivers.api import Value
 from drivers.profile import Profile
-from simulators.machines.api import Faults, gauges, raw_of
+from simulators.machines.api import Faults, HasFaults, gauges, raw_of
 from simulators.machines.generic import GenericMachine
 
 TRAPPED = "trapped"
@@ -42,7 +42,7 @@ class _Phase(Enum):
     CREEPING = auto()
 
 
-class ElevatorMachine:
+class ElevatorMachine(HasFaults):
     """One car in a shaft of 18 floors, or fewer where the profile's range of `floor` says so.
 
     It speaks as a controller does (`speed`, `mode`, `door_state`) or as a drive (`running`, `output_frequency`,
@@ -118,14 +118,6 @@ class ElevatorMachine:
             self.clear(DOOR_FAULT)
         else:
             self._rest.write(point, value)
-
-    def faults(self) -> tuple[str, ...]:
-        """Name the faults that an elevator can have."""
-        return self._faults.known
-
-    def active(self) -> tuple[str, ...]:
-        """Name the faults that it has now."""
-        return self._faults.active
 
     def fault(self, name: str) -> None:
         """Bring a fault about. `trapped` needs a passenger under way, so it may take a quarter of a minute to show."""

@@ -5,7 +5,7 @@ from random import Random
 
 from drivers.api import Value
 from drivers.profile import Profile
-from simulators.machines.api import Faults, Gauge, gauges
+from simulators.machines.api import Faults, Gauge, HasFaults, gauges
 
 STUCK_SENSOR = "stuck-sensor"
 OUT_OF_RANGE = "out-of-range"
@@ -15,7 +15,7 @@ _WIDTH = 0.02  # of the range, or of the sample: a typical distance from home
 _RESOLUTIONS = 3.0  # at least so many deadbands, so that something is there to see
 
 
-class GenericMachine:
+class GenericMachine(HasFaults):
     """Numbers with a unit wander; states, texts, counters and what is written stay as they are."""
 
     def __init__(self, profile: Profile, *, only: Collection[str] | None = None) -> None:
@@ -46,22 +46,6 @@ class GenericMachine:
         gauge = self._gauges[point]
         gauge.check(value)
         self._home[point] = self._now[point] = gauge.fit(value)
-
-    def faults(self) -> tuple[str, ...]:
-        """Name the faults that any device can have."""
-        return self._faults.known
-
-    def active(self) -> tuple[str, ...]:
-        """Name the faults that it has now."""
-        return self._faults.active
-
-    def fault(self, name: str) -> None:
-        """Bring a fault about."""
-        self._faults.add(name)
-
-    def clear(self, name: str | None) -> None:
-        """End one fault, or all."""
-        self._faults.remove(name)
 
 
 def _width(gauge: Gauge) -> float:

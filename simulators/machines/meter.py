@@ -6,7 +6,7 @@ from random import Random
 
 from drivers.api import Value
 from drivers.profile import Profile
-from simulators.machines.api import Faults, gauges
+from simulators.machines.api import Faults, HasFaults, gauges
 from simulators.machines.generic import STUCK_SENSOR
 
 PHASE_LOST = "phase-lost"
@@ -50,7 +50,7 @@ class Day:
         return 0.2 + 0.5 * _peak(hour, 7.5) + 0.8 * _peak(hour, 19.5)
 
 
-class ElectricityMachine:
+class ElectricityMachine(HasFaults):
     """Three phases with noise, and counters of energy. Points of other names stay as they are."""
 
     def __init__(self, profile: Profile, *, time_scale: float = 1.0) -> None:
@@ -96,22 +96,6 @@ class ElectricityMachine:
         """Refuse: a meter is only read. ValueError."""
         raise ValueError(f"{point} cannot be set to {value!r}")
 
-    def faults(self) -> tuple[str, ...]:
-        """Name the faults that a meter can have."""
-        return self._faults.known
-
-    def active(self) -> tuple[str, ...]:
-        """Name the faults that it has now."""
-        return self._faults.active
-
-    def fault(self, name: str) -> None:
-        """Bring a fault about."""
-        self._faults.add(name)
-
-    def clear(self, name: str | None) -> None:
-        """End one fault, or all."""
-        self._faults.remove(name)
-
     def _per_kw(self, name: str) -> float:
         """Say how many of the point's units make a kilowatt; 1 for a point that the profile does not have."""
         gauge = self._gauges.get(name)
@@ -123,7 +107,7 @@ class ElectricityMachine:
         return self._volts[phase] + (_OVERVOLTAGE if phase == "a" and OVERVOLTAGE in self._faults else 0.0)
 
 
-class FlowMachine:
+class FlowMachine(HasFaults):
     """Water that flows, warm or cold, and counters of volume and heat. Points of other names stay as they are."""
 
     def __init__(self, profile: Profile, *, time_scale: float = 1.0) -> None:
@@ -170,22 +154,6 @@ class FlowMachine:
     def write(self, point: str, value: Value) -> None:
         """Refuse: a meter is only read. ValueError."""
         raise ValueError(f"{point} cannot be set to {value!r}")
-
-    def faults(self) -> tuple[str, ...]:
-        """Name the faults that a meter can have."""
-        return self._faults.known
-
-    def active(self) -> tuple[str, ...]:
-        """Name the faults that it has now."""
-        return self._faults.active
-
-    def fault(self, name: str) -> None:
-        """Bring a fault about."""
-        self._faults.add(name)
-
-    def clear(self, name: str | None) -> None:
-        """End one fault, or all."""
-        self._faults.remove(name)
 
 
 def _sample(profile: Profile, point: str, otherwise: float) -> float:

@@ -6,14 +6,14 @@ from random import Random
 
 from drivers.api import Value
 from drivers.profile import Profile
-from simulators.machines.api import Faults, gauges, raw_of
+from simulators.machines.api import Faults, HasFaults, gauges, raw_of
 from simulators.machines.generic import OUT_OF_RANGE, STUCK_SENSOR, GenericMachine, beyond
 
 Told = Mapping[str, Mapping[str, Value]]
 """Faults, and what the device shows of them while they last: points with values, as far as the profile has them."""
 
 
-class Model(ABC):
+class Model(HasFaults, ABC):
     """A machine that moves in steps of at most `longest_step_s`.
 
     `sensors` are the points that stick or leave their range. A point that no figure tells rests, as in any device.
@@ -73,24 +73,12 @@ class Model(ABC):
             raise ValueError(f"{point} cannot be set to {value!r}")
         self._rest.write(point, value)
 
-    def faults(self) -> tuple[str, ...]:
-        """Name the faults that this machine can have."""
-        return self._faults.known
-
-    def active(self) -> tuple[str, ...]:
-        """Name the faults that it has now."""
-        return self._faults.active
-
     def fault(self, name: str) -> None:
         """Bring a fault about."""
         if name == STUCK_SENSOR and STUCK_SENSOR not in self._faults:
             now = self.values()
             self._held = {sensor: now[sensor] for sensor in self._sensors}
         self._faults.add(name)
-
-    def clear(self, name: str | None) -> None:
-        """End one fault, or all."""
-        self._faults.remove(name)
 
     def sample(self, name: str, otherwise: float) -> float:
         """Give a point's sample; something else where the profile has no such number."""

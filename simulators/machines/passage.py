@@ -6,7 +6,7 @@ from random import Random
 
 from drivers.api import Value
 from drivers.profile import Profile
-from simulators.machines.api import Faults, gauges, raw_of
+from simulators.machines.api import Faults, HasFaults, gauges, raw_of
 from simulators.machines.generic import GenericMachine
 
 _BOOM_S = 3.0  # from closed to open
@@ -15,7 +15,7 @@ _PASSES_S = 3.0
 _COUNTER = 65_536
 
 
-class _Passage(ABC):
+class _Passage(HasFaults, ABC):
     """What the three have in common: the points that a model names move by it, the others by a GenericMachine."""
 
     def __init__(self, profile: Profile, *faults: str) -> None:
@@ -39,22 +39,6 @@ class _Passage(ABC):
         self._gauges[point].check(value)
         if not self._obey(point, value):
             self._rest.write(point, value)
-
-    def faults(self) -> tuple[str, ...]:
-        """Name the faults that it can have."""
-        return self._faults.known
-
-    def active(self) -> tuple[str, ...]:
-        """Name the faults that it has now."""
-        return self._faults.active
-
-    def fault(self, name: str) -> None:
-        """Bring a fault about."""
-        self._faults.add(name)
-
-    def clear(self, name: str | None) -> None:
-        """End one fault, or all."""
-        self._faults.remove(name)
 
     @abstractmethod
     def _figures(self) -> Mapping[str, Value]:

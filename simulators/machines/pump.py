@@ -11,7 +11,7 @@ from random import Random
 
 from drivers.api import Value
 from drivers.profile import Profile
-from simulators.machines.api import Faults, gauges, raw_of
+from simulators.machines.api import Faults, HasFaults, gauges, raw_of
 from simulators.machines.generic import OUT_OF_RANGE, STUCK_SENSOR, GenericMachine, beyond
 
 DRY_RUN = "dry-run"
@@ -32,7 +32,7 @@ _SENSORS = ("discharge_pressure", "feedback")
 _NOISE = 1.6  # of a deadband: a reading now and then passes it by noise alone, as real ones do
 
 
-class PumpMachine:
+class PumpMachine(HasFaults):
     """A booster set of as many pumps as the profile has `pump_N_...` points, one without any."""
 
     def __init__(self, profile: Profile, *, time_scale: float = 1.0) -> None:
@@ -98,22 +98,6 @@ class PumpMachine:
         else:
             self._rest.write(point, value)
         self._show()
-
-    def faults(self) -> tuple[str, ...]:
-        """Name the faults that a booster set can have."""
-        return self._faults.known
-
-    def active(self) -> tuple[str, ...]:
-        """Name the faults that it has now."""
-        return self._faults.active
-
-    def fault(self, name: str) -> None:
-        """Bring a fault about."""
-        self._faults.add(name)
-
-    def clear(self, name: str | None) -> None:
-        """End one fault, or all; the set starts again by itself."""
-        self._faults.remove(name)
 
     def _units(self) -> None:
         """Take the operating point from the samples."""

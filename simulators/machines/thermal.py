@@ -10,7 +10,7 @@ from random import Random
 from drivers.api import Value
 from drivers.places.thermal import Region, ThermalPoint
 from drivers.profile import Profile
-from simulators.machines.api import Faults
+from simulators.machines.api import Faults, HasFaults
 
 HOT_SPOT = "hot-spot"
 PERSON = "person"
@@ -29,7 +29,7 @@ _CENTRE: Region = (10, 14, 4, 4)
 _ALL: Region = (0, 0, ROWS, COLUMNS)
 
 
-class ThermalArrayMachine:
+class ThermalArrayMachine(HasFaults):
     """The scene before a thermal array; temperatures move with inertia, people with a walker's speed."""
 
     def __init__(self, profile: Profile, *, time_scale: float = 1.0) -> None:
@@ -77,22 +77,6 @@ class ThermalArrayMachine:
     def write(self, point: str, value: Value) -> None:
         """Refuse: an array is only read. ValueError."""
         raise ValueError(f"{point} cannot be set to {value!r}")
-
-    def faults(self) -> tuple[str, ...]:
-        """Name what can happen before it, and to it."""
-        return self._faults.known
-
-    def active(self) -> tuple[str, ...]:
-        """Name what happens now."""
-        return self._faults.active
-
-    def fault(self, name: str) -> None:
-        """Bring something about."""
-        self._faults.add(name)
-
-    def clear(self, name: str | None) -> None:
-        """End one thing, or all."""
-        self._faults.remove(name)
 
     def _drawn(self, random: Random) -> list[int]:
         picture = [[_AMBIENT + 0.04 * row for _ in range(COLUMNS)] for row in range(ROWS)]
