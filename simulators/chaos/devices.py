@@ -18,13 +18,13 @@ from drivers.api import Value
 from drivers.profile import load_profile
 from runtime.lifecycle import every, run_process
 from runtime.logs import configure_logs
-from simulators import modbus_frames as frames
 from simulators.control import PlayedLine, hold_process, serve_control
 from simulators.disturbances import Transport
 from simulators.line import TICK
 from simulators.machines.api import UnknownFault
-from simulators.modbus_server import serve_rtu, serve_tcp
-from simulators.station import Station, Stations, Wrap
+from simulators.modbus import frames
+from simulators.modbus.server import serve_rtu, serve_tcp
+from simulators.modbus.station import Station, Stations, Wrap
 from simulators.transmitter import Reply
 from simulators.witness import Witness
 

@@ -8,22 +8,24 @@ import contextlib
 import shutil
 import sqlite3
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from drivers.api import Quality, Reading
-from edge.journal_file import JournalFile, Limits
 from edge.records import decode_body
 
 FILE_NAME = "journal.sqlite"
 _TRIGGER = """
-CREATE TABLE IF NOT EXISTS chaos_accepted (
-    id INTEGER PRIMARY KEY, offset INTEGER, device TEXT, at_ms INTEGER, body BLOB, birth TEXT);
-CREATE TRIGGER IF NOT EXISTS chaos_accept AFTER INSERT ON records BEGIN
-    INSERT INTO chaos_accepted (offset, device, at_ms, body, birth)
-    VALUES (NEW.offset, NEW.device, NEW.at_ms, NEW.body, NEW.birth);
+BEGIN IMMEDIATE;
+CREATE TABLE chaos_accepted (id INTEGER PRIMARY KEY, offset, device, at_ms, body);
+INSERT INTO chaos_accepted (offset, device, at_ms, body) SELECT offset, device, at_ms, body FROM records ORDER BY offset;
+CREATE TRIGGER chaos_accept AFTER INSERT ON records BEGIN
+    INSERT INTO chaos_accepted (offset, device, at_ms, body) VALUES (NEW.offset, NEW.device, NEW.at_ms, NEW.body);
 END;
+COMMIT;
 """
+_INSTALLED_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,11 +46,8 @@ class Accepted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Look:
-    """A look into a journal: how many records wait, and which of those that were noted are gone."""
+    """A look into a journal: which of the records that were noted before are gone."""
 
-    records: int
-    last: int
-    acknowledged: int
     vanished: tuple[int, ...]
 
 
@@ -58,7 +57,6 @@ class JournalLog:
 
     agent: str
     folder: Path
-    journal_id: str
     accepted: list[Accepted] = field(default_factory=list)
     _noted: int = 0
 
@@ -67,22 +65,34 @@ class JournalLog:
         """The journal."""
         return self.folder / FILE_NAME
 
-    def prepare(self) -> None:
-        """Create the journal as the agent would, with the trigger; before the agent's first start."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        JournalFile(self.file, new_id=self.journal_id, limits=Limits(max_records=10**6, max_bytes=10**9)).close()
-        with contextlib.closing(sqlite3.connect(self.file)) as db:
-            db.executescript(_TRIGGER)
+    def install(self) -> None:
+        """Wait until the agent has made its journal, and put the trigger in; TimeoutError when it makes none."""
+        deadline = time.monotonic() + _INSTALLED_WITHIN_S
+        while True:
+            with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(self._open("rw")) as db:
+                db.executescript(_TRIGGER)
+                return
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.agent} has made no journal in {self.folder}")
+            time.sleep(0.02)
+
+    def waiting(self) -> int:
+        """Count the records that are not acknowledged yet, also while the agent runs; sqlite3.OperationalError."""
+        with contextlib.closing(self._open("ro")) as db:
+            return int(db.execute("SELECT count(*) FROM records").fetchone()[0])
+
+    def _open(self, mode: str) -> sqlite3.Connection:
+        return sqlite3.connect(f"{self.file.absolute().as_uri()}?mode={mode}", uri=True, timeout=5.0)
 
     def look(self) -> Look | None:
-        """Copy out what was accepted since the last look, from a copy of the files; None while they are being changed.
+        """Copy out what was accepted since the last look, from a copy of the files; None when they cannot be read.
 
-        Only the look at an agent that is dead is sure to succeed.
+        The agent is dead: what is copied while it writes may be no journal.
         """
         with tempfile.TemporaryDirectory(prefix="linli-journal-") as folder:
             copy = Path(folder) / FILE_NAME
             try:
-                for end in ("-wal", ""):  # in this order: what a checkpoint moves meanwhile is then seen twice
+                for end in ("", "-wal"):
                     source = self.file.with_name(FILE_NAME + end)
                     if source.exists():
                         shutil.copyfile(source, copy.with_name(FILE_NAME + end))
@@ -93,25 +103,19 @@ class JournalLog:
 
     def _take(self, db: sqlite3.Connection) -> Look:
         if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-            raise sqlite3.DatabaseError("a copy made while it was written")
+            raise sqlite3.DatabaseError("damaged")
         meta = dict(db.execute("SELECT key, value FROM meta"))
         there = {row[0] for row in db.execute("SELECT id FROM chaos_accepted WHERE id <= ?", (self._noted,))}
         vanished = tuple(sorted(set(range(1, self._noted + 1)) - there))
         rows = db.execute(
-            "SELECT id, offset, device, at_ms, body, birth FROM chaos_accepted WHERE id > ? ORDER BY id", (self._noted,)
+            "SELECT id, offset, device, at_ms, body FROM chaos_accepted WHERE id > ? ORDER BY id", (self._noted,)
         )
-        for number, offset, device, at_ms, body, birth in rows:
-            record = decode_body(offset=offset, device=device, at_ms=at_ms, body=body, birth=birth)
+        for number, offset, device, at_ms, body in rows:
+            record = decode_body(offset=offset, device=device, at_ms=at_ms, body=body)
             for reading in record.readings:
                 one = Accepted(
                     agent=self.agent, journal=meta["journal_id"], offset=offset, device=device, reading=reading
                 )
                 self.accepted.append(one)
             self._noted = number
-        waiting = db.execute("SELECT count(*) FROM records").fetchone()[0]
-        return Look(
-            records=int(waiting),
-            last=int(meta["last"]),
-            acknowledged=int(meta["acknowledged"]),
-            vanished=vanished,
-        )
+        return Look(vanished=vanished)

@@ -14,12 +14,11 @@ from typing import Any
 import httpx
 
 from drivers.profile import load_profile
-from edge.journal_file import look_into
 from simulators.chaos.commander import Commander, all_pages, judge_commands
 from simulators.chaos.files import LOGIN
 from simulators.chaos.ledger import Ledger, Said, Sample, compare, examples, judge_orders
 from simulators.chaos.schedule import DeviceFault, Schedule, Town
-from simulators.chaos.stack import Stack, running
+from simulators.chaos.stack import Stack, TownFailed, running
 from simulators.chaos.troubles import Troublemaker
 from simulators.control import ControlError
 from simulators.control import tell as tell_devices
@@ -69,7 +68,10 @@ class Outcome:
 
 
 async def run(folder: Path, town: Town, schedule: Schedule, *, tell: Callable[[str], None]) -> Outcome:
-    """Play a schedule against a town in a folder, and judge. TownFailed, ChildFailed, NoServer."""
+    """Play a schedule against a town in a folder, and judge.
+
+    TownFailed, ChildFailed, NoServer when it does not come up; what does not come up again afterwards is a miss.
+    """
     codes = max((fault.number for fault in schedule.faults), default=1)
     async with running(folder, town, codes=codes, tell=tell) as stack, Api(stack.url) as api:
         await stack.until_healthy()
@@ -84,12 +86,16 @@ async def run(folder: Path, town: Town, schedule: Schedule, *, tell: Callable[[s
         watching = asyncio.create_task(_watch(stack, backlog, began), name="chaos:watch")
         await _play(stack, schedule, maker, commander)
         tell("the last trouble is over; waiting until everything has come to rest")
-        await stack.until_healthy()
+        unwell: list[str] = []
+        try:
+            await stack.until_healthy()
+        except TownFailed as error:
+            unwell.append(str(error))
         await asyncio.sleep(_CALM_S)
         stopped_ms = time.time() * 1000
         for line in town.lines:
             await stack.children.stop(stack.child(f"devices-{line}"))
-        unrested = await _rest(stack, tell)
+        unrested = unwell + await _rest(stack, tell)
         tell("waiting until every command has ended")
         commands = await commander.ended(within_s=_COMMANDS_WITHIN_S)
         watching.cancel()
@@ -144,8 +150,8 @@ async def _watch(stack: Stack, backlog: list[tuple[float, int]], began: float) -
         await asyncio.sleep(1)
         waiting = 0
         for log in stack.logs.values():
-            with suppress(sqlite3.DatabaseError, OSError, KeyError):
-                waiting += (await asyncio.to_thread(look_into, log.file)).records
+            with suppress(sqlite3.DatabaseError):
+                waiting += await asyncio.to_thread(log.waiting)
         backlog.append((round(time.time() - began, 1), waiting))
 
 

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import socket
 import sys
-import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -189,11 +188,7 @@ async def running(folder: Path, town: Town, *, codes: int, tell: Callable[[str],
         write_plan(folder, town, device_ports)
         write_profile(folder, codes=codes)
         write_configuration(layout, town, places)
-        logs = {
-            agent: JournalLog(agent=agent, folder=folder / agent, journal_id=uuid.uuid4().hex) for agent in town.agents
-        }
-        for log in logs.values():
-            log.prepare()
+        logs = {agent: JournalLog(agent=agent, folder=folder / agent) for agent in town.agents}
         children = await stack.enter_async_context(Children(logs=layout.logs))
         made = Stack(layout=layout, town=town, places=places, children=children, links=links, logs=logs)
         await _start(made, server, broker_port, tell)
@@ -225,6 +220,7 @@ async def _start(stack: Stack, server: database.Server | None, broker_port: int,
     for agent in town.agents:
         site = str(layout.data / f"{agent}.toml")
         await _start_under_clock(stack, agent, ["edge", "run", site, "--agent", agent])
+        await asyncio.to_thread(stack.logs[agent].install)
 
 
 async def _start_under_clock(stack: Stack, name: str, words: list[str]) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import secrets
 import shutil
 import tempfile
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -39,8 +40,13 @@ def measure(bench: Bench) -> None:
     chosen = bench.options.get("folder")
     folder = Path(chosen) if chosen else Path(tempfile.mkdtemp(prefix="linli-chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+
+    def tell(text: str) -> None:
+        bench.say(f"{time.monotonic() - began:6.1f} s  {text}")
+
     try:
-        outcome = asyncio.run(run(folder, town, schedule, tell=bench.say))
+        outcome = asyncio.run(run(folder, town, schedule, tell=tell))
     except (NoServer, TownFailed, ChildFailed) as error:
         raise CannotRun(str(error)) from error
     bench.more |= describe(outcome)
