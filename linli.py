@@ -10,6 +10,7 @@ from cloud.cli import app as cloud
 from drivers.cli import app as profile
 from drivers.inspection.cli import app as bus
 from edge.cli import app as edge
+from models.cli import app as models
 from runtime.cli import bench
 from runtime.version import VERSION
 from simulators.cli import app as simulate
@@ -22,6 +23,7 @@ app.add_typer(cloud, name="cloud")
 app.add_typer(simulate, name="simulate")
 app.add_typer(profile, name="profile")
 app.add_typer(bus, name="bus")
+app.add_typer(models, name="models")
 app.command("bench")(bench)
 
 

@@ -24,6 +24,11 @@ class BadPicture(ModelError):
 class Network(Protocol):
     """A loaded network: arrays by name in, arrays by name out."""
 
+    @property
+    def shapes(self) -> Mapping[str, tuple[int | str | None, ...]]:
+        """The inputs by name with their dimensions; one that is no number is free."""
+        ...
+
     def run(self, inputs: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, Floats]:
         """Compute all outputs; ModelError when the inputs do not fit."""
         ...

@@ -50,7 +50,9 @@ class OnnxNetwork:
         self.inputs = tuple(argument.name for argument in self._session.get_inputs())
         self.outputs = tuple(argument.name for argument in self._session.get_outputs())
         self._types = {one.name: one.type for one in self._session.get_inputs()}
-        self._shapes = {one.name: tuple(one.shape) for one in self._session.get_inputs()}
+        self.shapes: Mapping[str, tuple[int | str | None, ...]] = {
+            one.name: tuple(one.shape) for one in self._session.get_inputs()
+        }
 
     def run(self, inputs: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, Floats]:
         """Compute all outputs by name; ModelError when the inputs do not fit."""
@@ -65,8 +67,8 @@ class OnnxNetwork:
         """Run once on zeros, so that the first real picture waits for no allocation; `sizes` names free dimensions."""
         chosen = sizes or {}
         zeros = {
-            name: np.zeros([one if isinstance(one, int) else chosen.get(one, 1) for one in shape], _TYPES[kind])
-            for (name, shape), kind in zip(self._shapes.items(), self._types.values(), strict=True)
+            name: np.zeros([one if isinstance(one, int) else chosen.get(str(one), 1) for one in shape], _TYPES[kind])
+            for (name, shape), kind in zip(self.shapes.items(), self._types.values(), strict=True)
         }
         self.run(zeros)
 

@@ -1,0 +1,1 @@
+"""The models that are known: one folder each, with its manifest."""

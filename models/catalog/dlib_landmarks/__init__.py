@@ -1,0 +1,1 @@
+"""dlib's predictor of five landmarks."""

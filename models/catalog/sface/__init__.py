@@ -1,0 +1,1 @@
+"""SFace, a face recogniser of opencv-zoo."""

@@ -1,0 +1,1 @@
+"""YuNet, a face detector of opencv-zoo."""

@@ -1,0 +1,115 @@
+"""What is built from dlib's weights computes what dlib computes, on drawn faces and on photographs."""
+
+import numpy as np
+import pytest
+
+from models.api import Picture
+from models.face.chip import TARGETS, cut_chip
+from models.face.rendered import PERSON, STRANGER, draw_face
+from models.face.tiles import plan_tiles
+from tests.support.faces import detector, dlib_itself, doubled, landmarks, read_picture, recogniser
+from tests.support.shared import shared
+
+DRAWN = {
+    "plain": draw_face(PERSON),
+    "stranger": draw_face(STRANGER),
+    "large": draw_face(PERSON, side=700, x=330, y=360, half_width=190, light=0.8),
+    "at the edge": draw_face(STRANGER, side=300, x=60, y=150, half_width=70),
+    "two": np.concatenate([draw_face(PERSON), draw_face(STRANGER)], axis=1),
+    "odd size": np.ascontiguousarray(draw_face(PERSON)[:311, :277]),
+}
+
+
+def worst_differences(picture: Picture) -> dict[str, float]:
+    """Compare every stage on every face of a picture; the number of faces must be equal."""
+    dlib, worst = dlib_itself(), {"box": 0.0, "score": 0.0, "landmark": 0.0, "chip": 0.0, "embedding": 0.0}
+    expected, found = dlib.detect(picture), detector().detect(picture)
+    assert len(found) == len(expected)
+    worst["faces"] = len(found)
+    for (box, score), face in zip(expected, found, strict=True):
+        sides = [(getattr(box, side), getattr(face.box, side)) for side in ("left", "top", "right", "bottom")]
+        points = landmarks().predict(picture, face.box)
+        chip = cut_chip(picture, points)
+        template = recogniser().run({"faces": chip[None]})["embeddings"][0]
+        differences = {
+            "box": max(abs(a - b) for a, b in sides),
+            "score": abs(score - face.score),
+            "landmark": float(np.abs(points - dlib.landmarks(picture, box)).max()),
+            "chip": float(np.abs(chip.astype(int) - dlib.chip(picture, box)).max()),
+            "embedding": float(np.abs(template - dlib.describe(picture, box)).max()),
+        }
+        worst |= {name: max(worst[name], value) for name, value in differences.items()}
+    return worst
+
+
+def assert_equal_to_dlib(worst: dict[str, float]) -> None:
+    assert worst["box"] <= 2
+    assert worst["score"] <= 1e-3
+    assert worst["landmark"] <= 0.5
+    assert worst["chip"] <= 1
+    assert worst["embedding"] <= 1e-4
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_drawn_faces_are_found_placed_and_described_as_by_dlib(name: str) -> None:
+    worst = worst_differences(DRAWN[name])
+    assert worst["faces"] == (2 if name == "two" else 1)
+    assert_equal_to_dlib(worst)
+
+
+@pytest.mark.parametrize("person", ["John_Salley", "John_Savage", "John_Schneider", "John_Shimkus", "John_Simm"])
+def test_photographs_of_people_give_the_values_of_dlib(person: str) -> None:
+    files = sorted(shared("faces", "johns", person).glob("*.jpg"))
+    assert len(files) == 11
+    faces = 0.0
+    for file in files[::4]:
+        worst = worst_differences(read_picture(file))
+        faces += worst["faces"]
+        assert_equal_to_dlib(worst)
+    assert faces >= 3
+
+
+@pytest.mark.parametrize("name", ["2007_007763", "2008_002470"])
+def test_photographs_of_groups_give_the_values_of_dlib(name: str) -> None:
+    worst = worst_differences(doubled(read_picture(shared("faces", "groups", f"{name}.jpg"))))
+    assert worst["faces"] >= 2
+    assert_equal_to_dlib(worst)
+
+
+def test_the_recogniser_agrees_on_pictures_that_are_no_faces() -> None:
+    generator = np.random.default_rng(5)
+    for _ in range(4):
+        chip = generator.integers(0, 256, (150, 150, 3), dtype=np.uint8)
+        ours = recogniser().run({"faces": chip[None]})["embeddings"][0]
+        assert np.abs(ours - dlib_itself().describe_chip(chip)).max() <= 1e-4
+
+
+def test_a_batch_gives_what_each_gives_alone() -> None:
+    chips = np.random.default_rng(6).integers(0, 256, (3, 150, 150, 3), dtype=np.uint8)
+    together = recogniser().run({"faces": chips})["embeddings"]
+    for chip, one in zip(chips, together, strict=True):
+        assert np.abs(recogniser().run({"faces": chip[None]})["embeddings"][0] - one).max() <= 1e-5
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.3, -1.2, 3.0])
+@pytest.mark.parametrize("scale", [0.3, 0.9, 1.0, 2.2, 4.7, 9.0])
+def test_chips_of_any_size_and_turn_are_those_of_dlib(scale: float, angle: float) -> None:
+    picture = draw_face(PERSON, side=900, x=430, y=460, half_width=300)
+    turned = (TARGETS[:, 0] + 1j * TARGETS[:, 1] - (75 + 75j)) * scale * np.exp(1j * angle) + (450 + 430j)
+    points = np.round(np.stack([turned.real, turned.imag], axis=1))
+    theirs = dlib_itself().chip_at(picture, points)
+    assert np.abs(cut_chip(picture, points).astype(int) - theirs).max() <= 1
+
+
+@pytest.mark.parametrize(("height", "width"), [(480, 640), (240, 320), (60, 700), (333, 77), (5, 5), (1080, 1920)])
+def test_tiles_lie_in_the_picture_and_do_not_overlap(height: int, width: int) -> None:
+    layout = plan_tiles(height, width, padding=10, outer_padding=11)
+    first, *rest = layout.boxes
+    assert (first.width, first.height) == (width, height)
+    for index, box in enumerate(layout.boxes):
+        assert box.left >= 11
+        assert box.top >= 11
+        assert box.right < layout.width - 10
+        assert box.bottom < layout.height - 10
+        assert all(box.meet(other).area == 0 for other in layout.boxes[index + 1 :])
+    assert len(rest) >= 1 or height < 7
