@@ -25,7 +25,7 @@ from drivers.modbus import codec
 from drivers.modbus.blocks import Block
 from drivers.profile import Profile
 from simulators.disturbances import Mark
-from simulators.modbus_frames import READS
+from simulators.modbus.frames import READS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from simulators.devices import Devices
 from simulators.lines.base import AddressedDevice, LineContext, SerialLine, serve_serial
-from simulators.meters import MeterStation
+from simulators.meters.station import MeterStation
 
 
 class _MeterLine(SerialLine, ABC):
@@ -42,8 +42,8 @@ class Cjt188Line(_MeterLine):
 
 async def start(line: Dlt645Line | Cjt188Line, context: LineContext) -> tuple[Devices[MeterStation], str]:
     """Serve a line; gives its devices, and where it is. LineUnavailable."""
-    from simulators.meter_server import serve_meters_pty, serve_meters_tcp
-    from simulators.meters import MeterStations
+    from simulators.meters.server import serve_meters_pty, serve_meters_tcp
+    from simulators.meters.station import MeterStations
 
     stations = MeterStations(
         [

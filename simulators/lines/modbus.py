@@ -8,7 +8,7 @@ from drivers.modbus.config import ModbusTcpSettings
 from simulators.devices import Devices
 from simulators.disturbances import Transport
 from simulators.lines.base import Baudrate, LineContext, Link, PortLine, SceneLine, UnitDevice
-from simulators.station import Station
+from simulators.modbus.station import Station
 
 
 class _ModbusLine(SceneLine):
@@ -71,8 +71,8 @@ class RtuLine(_ModbusLine):
 
 async def start(line: TcpLine | RtuOverTcpLine | RtuLine, context: LineContext) -> tuple[Devices[Station], str]:
     """Serve a line; gives its devices, and where it is. LineUnavailable."""
-    from simulators.modbus_server import serve_rtu, serve_tcp
-    from simulators.station import Stations
+    from simulators.modbus.server import serve_rtu, serve_tcp
+    from simulators.modbus.station import Stations
 
     stations = Stations(
         [

@@ -9,8 +9,8 @@ from random import Random
 from drivers.catalog import catalog_profile
 from edge.config import load_site
 from simulators.machines.registry import make_machine
-from simulators.meter_server import serve_meters_pty, serve_meters_tcp
-from simulators.meters import MeterStation, MeterStations
+from simulators.meters.server import serve_meters_pty, serve_meters_tcp
+from simulators.meters.station import MeterStation, MeterStations
 from simulators.witness import Witness
 from tests.support.broker import free_port, running_broker
 from tests.support.edge_site import USERS, Heard, Host, health, listening_host, metrics_text, running_agent

@@ -18,8 +18,8 @@ from simulators.control import (
     tell,
 )
 from simulators.disturbances import Kind
+from simulators.modbus.station import Stations
 from simulators.pseudo_terminal import LineUnavailable
-from simulators.station import Stations
 from tests.support.simulated_line import ELEVATOR, PUMP, stations_of
 
 

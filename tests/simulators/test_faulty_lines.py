@@ -14,8 +14,8 @@ from drivers.modbus.bus import ModbusBus
 from drivers.modbus.config import ModbusRtuSettings, ModbusSettings, ModbusTcpSettings
 from drivers.profile import Table
 from simulators.disturbances import Transport
-from simulators.modbus_server import serve_rtu, serve_tcp
-from simulators.station import Stations
+from simulators.modbus.server import serve_rtu, serve_tcp
+from simulators.modbus.station import Stations
 from simulators.witness import read_answers, witness_files
 from tests.support.simulated_line import ELEVATOR, PUMP, stations_of
 

@@ -17,8 +17,8 @@ from drivers.dlt645.driver import find_address
 from drivers.registry import BusSettings, open_bus, open_device
 from drivers.serial_line.bus import SerialBus
 from simulators.machines.registry import make_machine
-from simulators.meter_server import serve_meters_pty, serve_meters_tcp
-from simulators.meters import MeterStation, MeterStations
+from simulators.meters.server import serve_meters_pty, serve_meters_tcp
+from simulators.meters.station import MeterStation, MeterStations
 from simulators.witness import Witness, read_answered_points, read_changes, witness_files
 
 ELECTRICITY = "dlt645-electricity-meter"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators import modbus_frames as frames
+from simulators.modbus import frames
 
 
 def taken(text: str) -> frames.Frame:

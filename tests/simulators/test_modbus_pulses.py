@@ -14,10 +14,10 @@ from drivers.modbus.config import ModbusRtuSettings
 from drivers.modbus.driver import ModbusDevice
 from drivers.profile import Profile
 from runtime.config import validate
-from simulators import modbus_frames as frames
 from simulators.machines.generic import GenericMachine
-from simulators.modbus_server import serve_rtu
-from simulators.station import Station
+from simulators.modbus import frames
+from simulators.modbus.server import serve_rtu
+from simulators.modbus.station import Station
 from simulators.witness import Witness, read_changes, read_writes, witness_files
 from tests.support.simulated_line import stations_of
 

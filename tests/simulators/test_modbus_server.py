@@ -15,9 +15,9 @@ from drivers.modbus.blocks import poll_plan
 from drivers.modbus.config import ModbusRtuOverTcpSettings, ModbusRtuSettings, ModbusSettings, ModbusTcpSettings
 from drivers.profile import Table
 from drivers.registry import open_bus, open_device
-from simulators.modbus_server import serve_rtu, serve_tcp
+from simulators.modbus.server import serve_rtu, serve_tcp
+from simulators.modbus.station import Stations
 from simulators.pseudo_terminal import LineUnavailable
-from simulators.station import Stations
 from simulators.witness import decode_answers, read_answers, read_changes, read_writes, witness_files
 from tests.support.simulated_line import ELEVATOR, PUMP, stations_of
 

@@ -13,8 +13,8 @@ from drivers.catalog import catalog_profile
 from drivers.modbus.config import ModbusTcpSettings
 from drivers.registry import open_bus, open_device
 from simulators.machines.registry import make_machine
-from simulators.modbus_server import serve_tcp
-from simulators.station import Stations
+from simulators.modbus.server import serve_tcp
+from simulators.modbus.station import Stations
 from tests.support.simulated_line import stations_of
 
 BARRIER, TURNSTILE, DOOR = "came-gard-ptx-barrier", "lot-expert-turnstile", "waveshare-relay-d-door"

@@ -5,7 +5,7 @@ import pytest
 from drivers.catalog import catalog_profile
 from drivers.profile import Profile, Table
 from runtime.config import validate
-from simulators.registers import IllegalAddress, IllegalValue, RegisterImage
+from simulators.modbus.registers import IllegalAddress, IllegalValue, RegisterImage
 from tests.support.simulated_line import ELEVATOR, PUMP
 
 TEXT = {"zh": "文", "en": "text"}

@@ -8,7 +8,7 @@ from drivers.address import DeviceAddress
 from drivers.catalog import catalog_profile
 from drivers.modbus.config import ModbusRtuSettings
 from drivers.registry import open_bus, open_device
-from simulators.modbus_server import serve_rtu
+from simulators.modbus.server import serve_rtu
 from simulators.witness import read_changes, witness_files
 from tests.support.simulated_line import stations_of
 

@@ -8,7 +8,7 @@ from random import Random
 
 from drivers.catalog import catalog_profile
 from simulators.machines.registry import make_machine
-from simulators.station import Station, Stations
+from simulators.modbus.station import Station, Stations
 from simulators.witness import Witness
 
 PUMP = "grundfos-hydro-mpc"

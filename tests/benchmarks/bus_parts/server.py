@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from random import Random
 
-from simulators import modbus_frames as frames
+from simulators.modbus import frames
 from tests.benchmarks.bus_parts.points import HOLE, POINTS, VARIANTS, value
 
 _TURNAROUND_S = 0.003  # how long a unit on the paced line thinks

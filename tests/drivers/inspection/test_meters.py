@@ -14,7 +14,7 @@ from drivers.inspection.ears import Meters
 from drivers.inspection.meter_scan import MeterLink, scan_meters
 from drivers.inspection.rendering import line
 from drivers.inspection.scan import Found
-from simulators.meter_server import serve_meters_pty, serve_meters_tcp
+from simulators.meters.server import serve_meters_pty, serve_meters_tcp
 from simulators.witness import read_writes, witness_files
 from tests.drivers.inspection.test_monitor import monitoring
 from tests.simulators.test_meters import ELECTRICITY, HEAT, WATER, stations_of

@@ -15,7 +15,7 @@ from drivers.api import Refused, TimedOut
 from drivers.modbus.bus import ModbusBus
 from drivers.modbus.config import ModbusTcpSettings
 from drivers.profile import Table
-from simulators.modbus_server import serve_tcp
+from simulators.modbus.server import serve_tcp
 from tests.support.simulated_line import ELEVATOR, PUMP, stations_of
 
 

@@ -21,9 +21,9 @@ from drivers.inspection.identity import parse
 from drivers.inspection.links import LinkError, SerialLink, TcpLink
 from drivers.inspection.scan import Found, identify, scan
 from drivers.inspection.signature import blocks, judge
-from simulators.modbus_frames import take_rtu
-from simulators.modbus_server import serve_rtu, serve_tcp
-from simulators.station import Stations
+from simulators.modbus.frames import take_rtu
+from simulators.modbus.server import serve_rtu, serve_tcp
+from simulators.modbus.station import Stations
 from simulators.witness import read_writes, witness_files
 from tests.support.modbus_peers import unit
 from tests.support.simulated_line import ELEVATOR, PUMP, stations_of

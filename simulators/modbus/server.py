@@ -1,14 +1,14 @@
 """Modbus servers on real transports: a TCP port, and a pseudo-terminal that a serial master opens like any line.
 
 Not pymodbus's server: it hides the moment at which an answer is handed over, which the witness must note, and the
-drivers already use its codec (see modbus_frames).
+drivers already use its codec (see frames).
 """
 
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from simulators import modbus_frames as frames
-from simulators.station import Stations
+from simulators.modbus import frames
+from simulators.modbus.station import Stations
 from simulators.transmitter import Transmitter
 from simulators.transport import serve_port, serve_terminal
 

@@ -3,7 +3,7 @@
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from simulators.meters import SPEECHES, MeterStations
+from simulators.meters.station import SPEECHES, MeterStations
 from simulators.transmitter import Transmitter
 from simulators.transport import Listen, serve_port, serve_terminal
 

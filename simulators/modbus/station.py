@@ -7,11 +7,11 @@ from drivers.api import Value
 from drivers.places.modbus import Table
 from drivers.profile import Profile
 from simulators import disturbances as disturbing
-from simulators import modbus_frames as frames
 from simulators.devices import Devices
 from simulators.disturbances import Disturbances, Part, Transport
 from simulators.machines.api import Machine
-from simulators.registers import IllegalAddress, IllegalValue, Pulse, RegisterImage
+from simulators.modbus import frames
+from simulators.modbus.registers import IllegalAddress, IllegalValue, Pulse, RegisterImage
 from simulators.transmitter import Reply
 from simulators.witness import Witness
 
