@@ -8,7 +8,7 @@ import secrets
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ from cloud.ingest import repository
 from cloud.ingest.batch import Inbox
 from cloud.ingest.downlink import Downlink
 from cloud.ingest.lease import Lease, held
-from cloud.ingest.memory import Incoming
+from cloud.ingest.memory import Event, Incoming
 from cloud.ingest.metrics import IngestMetrics
 from cloud.ingest.service import TRANSIENT, Ingest
 from cloud.platform.clock import Clock, system_clock
@@ -48,6 +48,7 @@ TICK = timedelta(milliseconds=100)
 
 SILENT_S = 30.0
 GOODBYE_S = 2.0
+_REFUSED = 0x80
 ANSWER_S = 20.0
 """How long a node that was online may take to answer the request for a rebirth after our own start."""
 
@@ -128,7 +129,7 @@ class IngestProcess:
         # Acknowledgements of many nodes leave together; that many calls in flight are no reason for a warning.
         client.pending_calls_threshold = 1000
         async with client:
-            await client.subscribe([(topic, 1) for topic in self._as_host.filters])
+            await _subscribe(client, self._as_host.filters)
             try:
                 await _publish(client, [self._as_host.birth()])
                 self._log.info("connected", broker=f"{broker.host}:{broker.port}")
@@ -157,11 +158,24 @@ class IngestProcess:
         return ssl.create_default_context(cafile=file)
 
     async def _receive(self, client: aiomqtt.Client, inbox: Inbox) -> None:
-        while True:
-            batch = await inbox.batch(client.messages, patience=TICK)
-            await _publish(client, self._about_us(batch))
-            await _publish(client, await self._ingest.process(batch))
-            self._beat.turn()
+        """Take batch after batch: each is read while the one before is being stored."""
+        storing: asyncio.Task[None] | None = None
+        try:
+            while True:
+                batch = await inbox.batch(client.messages, patience=TICK)
+                await _publish(client, self._about_us(batch))
+                events = self._ingest.read(batch)
+                if storing is not None:
+                    await storing
+                storing = asyncio.create_task(self._store(client, events), name="ingest:store")
+                self._beat.turn()
+        finally:
+            if storing is not None:
+                storing.cancel()  # what is not committed is not acknowledged either, and comes again
+                await asyncio.gather(storing, return_exceptions=True)
+
+    async def _store(self, client: aiomqtt.Client, events: Sequence[Event]) -> None:
+        await _publish(client, await self._ingest.store(events))
 
     def _about_us(self, batch: Iterable[Incoming]) -> Iterator[Message]:
         """Contradict whoever says that we are offline, such as the will of a connection before this one."""
@@ -200,6 +214,15 @@ class IngestProcess:
                 await asyncio.sleep(1)
             else:
                 return
+
+
+async def _subscribe(client: aiomqtt.Client, topics: Sequence[str]) -> None:
+    """Subscribe with QoS 1; MqttError when the broker does not grant every topic."""
+    granted = await client.subscribe([(topic, 1) for topic in topics])
+    # The client gives reason codes; from 128 on they are refusals, and MQTT 3.1.1 has no other answer to a subscription.
+    refused = [topic for topic, code in zip(topics, granted, strict=False) if _REFUSED <= getattr(code, "value", code)]
+    if refused or len(granted) != len(topics):
+        raise aiomqtt.MqttError(f"the broker does not grant the subscription to {', '.join(refused or topics)}")
 
 
 async def _publish(client: aiomqtt.Client, messages: Iterable[Message]) -> None:

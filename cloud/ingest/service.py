@@ -102,20 +102,31 @@ class Ingest:
 
         Returns only when it is stored; CancelledError leaves everything unacknowledged.
         """
+        return await self.store(self.read(messages))
+
+    def read(self, messages: Sequence[Incoming]) -> list[Event]:
+        """Read a batch (which may be empty). Stores nothing, so that it may be done while the batch before is stored.
+
+        Everything that was read has to be given to `store`, in the same order.
+        """
         started = time.perf_counter()
-        now_ms = self._clock()
         events = [
             Event(told=told, source=message)
             for message in messages
             for told in self._host.receive(message.topic, message.payload, message.at_ms)
         ]
-        events.extend(Event(told=told, source=_TICK) for told in self._host.tick(now_ms))
+        events.extend(Event(told=told, source=_TICK) for told in self._host.tick(self._clock()))
         if messages:
             self._metrics.messages.inc(len(messages))
             self._metrics.decode.observe(time.perf_counter() - started)
+        return events
+
+    async def store(self, events: Sequence[Event]) -> list[Message]:
+        """Store everything that follows from what was read; give what is to be published. As `process`."""
+        started = time.perf_counter()
         for keeps_state, run in groupby(events, key=lambda event: is_state(event.told)):
             await self._settle(list(run), keeps_state=keeps_state)
-        if messages:
+        if events:
             self._metrics.batch.observe(time.perf_counter() - started)
         return self._tracking.outgoing(self._clock())
 
