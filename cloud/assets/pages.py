@@ -27,7 +27,15 @@ from drivers.profile import parse_overrides
 
 _LIMIT = 200
 _COMMANDS = 6
-_RANGES = {"5min": 5 * 60_000, "1h": 3_600_000, "24h": 24 * 3_600_000}
+_DAY_MS = 24 * 3_600_000
+_RANGES = {
+    "5min": 5 * 60_000,
+    "1h": 3_600_000,
+    "24h": _DAY_MS,
+    "7d": 7 * _DAY_MS,
+    "30d": 30 * _DAY_MS,
+    "365d": 365 * _DAY_MS,
+}
 
 
 def register(services: Services) -> None:
