@@ -19,7 +19,8 @@ FILE_NAME = "journal.sqlite"
 _TRIGGER = """
 BEGIN IMMEDIATE;
 CREATE TABLE chaos_accepted (id INTEGER PRIMARY KEY, offset, device, at_ms, body);
-INSERT INTO chaos_accepted (offset, device, at_ms, body) SELECT offset, device, at_ms, body FROM records ORDER BY offset;
+INSERT INTO chaos_accepted (offset, device, at_ms, body)
+    SELECT offset, device, at_ms, body FROM records ORDER BY offset;
 CREATE TRIGGER chaos_accept AFTER INSERT ON records BEGIN
     INSERT INTO chaos_accepted (offset, device, at_ms, body) VALUES (NEW.offset, NEW.device, NEW.at_ms, NEW.body);
 END;
