@@ -1,15 +1,18 @@
 """The joints between the parts: what a line reads goes to the journal, what the journal has goes to the broker."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from drivers.api import Value
 from edge.bus_load import BusLoads
+from edge.clock import RecordClock, TimeQuality
 from edge.figures import Figures
 from edge.intake import DeviceMark, Intake, Reconfigured, Written
 from edge.intake import Mark as IntakeMark
 from edge.journal import Journal
-from edge.journal_file import JournalError
+from edge.journal_file import JournalError, JournalStatus, Limits
+from edge.losses import RecordClass, in_words
+from edge.overflow import Amount, telemetry_limit
 from edge.publisher import Publisher
 from edge.records import Draft
 from edge.session import Action, Session
@@ -17,6 +20,15 @@ from runtime.health import Check, Status
 from wire.contract import Outcome
 
 _NEARLY_FULL = 0.8
+_CLOCK_WORDS = {
+    TimeQuality.GOOD: "",
+    TimeQuality.UNSYNCHRONISED: "the system's clock is not synchronised; times are marked until it is",
+    TimeQuality.BEHIND: (
+        "the system's clock is behind the time of the newest record; times go on from that, and are marked: set the "
+        "clock, or, when the clock is right and that record's time was wrong, start once with `clock.floor = false`"
+    ),
+    TimeQuality.STEPPED: "the system's clock was set by {step:+.1f} s; times are marked for a minute",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,19 +41,20 @@ class _Uplink:
 class Agent:
     """Listens to lines, intake and publisher, and moves what they say on. Nothing here waits, except `refresh_figures`.
 
-    `capacity` is how many records the journal may hold. `monotonic` is in seconds; `devices_down` counts.
+    `limits` say how much the journal may hold. `monotonic` is in seconds; `clock` gives the times of records.
     `trouble` is why the journal cannot be used, empty while it can.
     """
 
     journal: Journal
     figures: Figures
     monotonic: Callable[[], float]
-    capacity: int
+    limits: Limits
+    clock: RecordClock
     loads: BusLoads
     trouble: str = ""
     _intake: Intake | None = None
     _uplink: _Uplink | None = None
-    _pending: int = field(default=0)
+    _status: JournalStatus | None = None
 
     def join_intake(self, intake: Intake) -> None:
         """Name the way into the journal; before any line runs."""
@@ -140,9 +153,31 @@ class Agent:
         if problem:
             waiting = self.intake.waiting
             return Check(status=Status.DEGRADED, detail=f"not writable: {problem}; {waiting} records wait in memory")
-        if self._pending > self.capacity * _NEARLY_FULL:
-            return Check(status=Status.DEGRADED, detail=f"{self._pending} of {self.capacity} records are in use")
+        status = self._status
+        if status is None:
+            return Check(status=Status.OK)
+        if status.gaps:
+            detail = f"records were lost that the cloud does not know of yet, in {status.gaps} gaps; "
+            return Check(status=Status.DEGRADED, detail=f"{detail}lost so far: {in_words(status.lost)}")
+        for what, held, limit in (
+            ("telemetry", status.held.get(RecordClass.TELEMETRY, Amount()), telemetry_limit(self.limits)),
+            (
+                "the journal",
+                Amount(records=status.records, bytes=status.bytes),
+                Amount(records=self.limits.max_records, bytes=self.limits.max_bytes),
+            ),
+        ):
+            if not held.fits(Amount(records=int(limit.records * _NEARLY_FULL), bytes=int(limit.bytes * _NEARLY_FULL))):
+                detail = (
+                    f"{what} fills {held.records:,} of {limit.records:,} records, {held.bytes:,} of {limit.bytes:,}"
+                )
+                return Check(status=Status.DEGRADED, detail=f"{detail} bytes; beyond that the oldest telemetry goes")
         return Check(status=Status.OK)
+
+    def check_clock(self) -> Check:
+        """Say whether the times of records can be trusted."""
+        words = _CLOCK_WORDS[self.clock.quality].format(step=self.clock.step_ms / 1000)
+        return Check(status=Status.DEGRADED if words else Status.OK, detail=words)
 
     async def refresh_figures(self) -> None:
         """Bring the figures of the journal up to date."""
@@ -154,10 +189,20 @@ class Agent:
             self.trouble = str(error)
             return
         self.trouble = ""
-        self._pending = status.records
+        self._status = status
         self.figures.pending.set(status.records)
         self.figures.journal_bytes.set(status.bytes)
         self.figures.acknowledged.set(status.acknowledged)
         self.figures.last_offset.set(status.last)
         self.figures.journal_dropped.set(status.dropped)
+        self.figures.journal_gaps.set(status.gaps)
+        for kind in RecordClass:
+            held = status.held.get(kind, Amount())
+            self.figures.journal_held.labels(kind).set(held.records)
+            self.figures.journal_held_bytes.labels(kind).set(held.bytes)
+            self.figures.journal_lost.labels(kind).set(status.lost.get(kind, 0))
+        self.figures.clock_steps.set(self.clock.steps)
+        _, quality = self.clock.look()
+        for one in TimeQuality:
+            self.figures.clock_quality.labels(one).set(int(one is quality))
         self.figures.broker_connected.set(int(self.uplink.session.is_connected))

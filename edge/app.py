@@ -7,7 +7,7 @@ import signal
 import ssl
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,22 +15,24 @@ from datetime import timedelta
 from edge.agent import Agent
 from edge.bus_load import BusLoads
 from edge.changes import AgentPlan, Changes, LineChange, plan_of
+from edge.clock import RecordClock
 from edge.commands import TokenBook
-from edge.config import SiteConfig
+from edge.config import AgentSettings, Server, SiteConfig
 from edge.executor import CommandExecutor
 from edge.figures import Figures
-from edge.health import AgentHealth
 from edge.identity import DeviceIdentity, read_identities
 from edge.intake import Intake, Reconfigured
-from edge.journal import Journal, journal_in
+from edge.journal import FILE_NAME, Journal, journal_in
 from edge.journal_file import JournalError, JournalFull, JournalStatus, Limits
+from edge.journal_look import clock_floor
 from edge.line import Surroundings
 from edge.lines import LineFailed, Lines
 from edge.messenger import Messenger
-from edge.publisher import BrokerAddress, Publisher
+from edge.publisher import BrokerAddress, Following, Publisher
 from edge.reload import Reloader
 from edge.session import Session
-from runtime.health import Check, Status
+from edge.time_sync import synchronised
+from runtime.health import Check, Health, Status
 from runtime.lifecycle import Backoff, every
 from runtime.logs import get_log
 from runtime.probe import probe_server
@@ -51,17 +53,37 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-async def run_agent(config: SiteConfig, name: str, stop: asyncio.Event) -> None:
+def _since_boot() -> float:
+    """Give seconds that go on while the machine sleeps, so that waking up is no step of the clock."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+async def run_agent(
+    config: SiteConfig,
+    name: str,
+    stop: asyncio.Event,
+    *,
+    wall: Callable[[], int] = now_ms,
+    is_synchronised: Callable[[], bool | None] | None = None,
+) -> None:
     """Run the agent `name` of a site until `stop` is set or this is cancelled; AgentFailed when it cannot.
 
-    It follows its site file, also when SIGHUP asks for that.
+    It follows its site file, also when SIGHUP asks for that. `wall` is the machine's clock, and `is_synchronised` says
+    whether a time server has set it; without that the machine is asked, as the site file wants it.
     """
     settings = config.settings.agents[name]
-    limits = Limits(max_records=settings.journal.max_records, max_bytes=settings.journal.max_bytes)
+    limits = journal_limits(settings)
     folder = config.path(settings.data)
+    floor_ms = await asyncio.to_thread(clock_floor, folder / FILE_NAME) if settings.clock.floor else None
+    clock = RecordClock(
+        wall=wall,
+        monotonic=_since_boot,
+        synchronised=is_synchronised or synchronised(settings.clock.sync, monotonic=time.monotonic),
+        floor_ms=floor_ms,
+    )
     try:
-        async with journal_in(folder, new_id=uuid.uuid4().hex, limits=limits, at_ms=now_ms()) as journal:
-            await _Process(config, name, journal).run(stop)
+        async with journal_in(folder, new_id=uuid.uuid4().hex, limits=limits, at_ms=clock()) as journal:
+            await _Process(config, name, journal, clock).run(stop)
     except (JournalError, OSError, ExceptionGroup) as error:
         cause: BaseException = error
         while isinstance(cause, BaseExceptionGroup):
@@ -71,6 +93,12 @@ async def run_agent(config: SiteConfig, name: str, stop: asyncio.Event) -> None:
         if isinstance(cause, OSError | LineFailed):
             raise AgentFailed(f"{name} cannot run: {cause}") from error
         raise
+
+
+def journal_limits(settings: AgentSettings) -> Limits:
+    """Give the limits of an agent's journal."""
+    own = settings.journal
+    return Limits(max_records=own.max_records, max_bytes=own.max_bytes, reserved=own.reserved)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,25 +117,29 @@ class _Process:
     on a full disk that may be later, and readings wait in memory meanwhile, without numbers.
     """
 
-    def __init__(self, config: SiteConfig, name: str, journal: Journal) -> None:
+    def __init__(self, config: SiteConfig, name: str, journal: Journal, clock: RecordClock) -> None:
         self._config = config
         self._name = name
         self._settings = config.settings.agents[name]
         self._journal = journal
+        self._clock = clock
         self._plan = plan_of(config, name)
         self._identities: dict[str, DeviceIdentity] = {}
         self._tokens = TokenBook()
         self._asked = asyncio.Event()
         self._figures = Figures()
-        self._health = AgentHealth(process=f"edge:{name}", version=VERSION)
+        self._health = Health(process=f"edge:{name}", version=VERSION)
         self._agent = Agent(
             journal=journal,
             figures=self._figures,
             monotonic=time.monotonic,
-            capacity=self._settings.journal.max_records,
+            limits=journal_limits(self._settings),
+            clock=clock,
             loads=BusLoads(self._plan.lines, now=time.monotonic()),
         )
-        self._intake = Intake(journal=journal, on_written=self._agent.on_written, backoff=_backoff())
+        self._intake = Intake(
+            journal=journal, on_written=self._agent.on_written, backoff=_backoff(), time_quality=lambda: clock.quality
+        )
         self._agent.join_intake(self._intake)
         self._figures.waiting.set_function(lambda: self._intake.waiting)
 
@@ -117,7 +149,7 @@ class _Process:
         async with asyncio.TaskGroup() as tasks:
             around = Surroundings(
                 listener=self._agent,
-                clock=now_ms,
+                clock=self._clock,
                 monotonic=time.monotonic,
                 backoff=lambda: _backoff(limit=_BUS_BACKOFF_LIMIT),
             )
@@ -125,6 +157,7 @@ class _Process:
             self._figures.devices_down.set_function(lambda: lines.down)
             self._health.add("broker", lambda: _WAITING)
             self._health.add("journal", self._agent.check_journal)
+            self._health.add("clock", self._agent.check_clock)
             with self._probe(), _hangup_sets(self._asked):
                 self._announce(self._plan, self._plan.documents())
                 lines.start(lines.prepare(self._plan.lines))
@@ -180,7 +213,7 @@ class _Process:
             observe=lines.on_read,
             count=self._agent.on_outcome,
             tasks=tasks,
-            clock=now_ms,
+            clock=self._clock,
             monotonic=time.monotonic,
         )
         publisher = self._publisher(session, executor, lines)
@@ -189,7 +222,7 @@ class _Process:
         async def apply(config: SiteConfig, plan: AgentPlan, changes: Changes) -> None:
             await self._apply(plan, changes, lines, executor)
             if changes.broker:
-                publisher.move(_address(config))
+                publisher.move(_address(config), _following(config))
 
         reloader = Reloader(
             agent=self._name,
@@ -239,9 +272,11 @@ class _Process:
             version=VERSION,
             on_left_out=self._agent.on_left_out,
             bus_figures=self._agent.loads.names,
+            former_journal=self._journal.former,
         )
         return Publisher(
             address=_address(self._config),
+            following=_following(self._config),
             group=community,
             node=self._name,
             messenger=messenger,
@@ -251,7 +286,7 @@ class _Process:
             new_token=lambda: secrets.token_hex(16),
             accept=executor.accept,
             listener=self._agent,
-            clock=now_ms,
+            clock=self._clock,
             monotonic=time.monotonic,
             backoff=_backoff(),
         )
@@ -282,14 +317,27 @@ def _hangup_sets(asked: asyncio.Event) -> Iterator[None]:
         loop.remove_signal_handler(signal.SIGHUP)
 
 
-def _address(config: SiteConfig) -> BrokerAddress:
+def _address(config: SiteConfig, server: Server | None = None) -> BrokerAddress:
+    """Give the address of one server of the site's broker; without one, of the first."""
     broker = config.settings.broker
-    authority = None if broker.ca_file is None else str(config.path(broker.ca_file))
+    where = server or broker
+    authority = None if where.ca_file is None else str(config.path(where.ca_file))
     return BrokerAddress(
-        host=broker.host,
-        port=broker.port,
-        username=broker.username,
-        password=lambda: config.broker_password,
-        tls=(lambda: ssl.create_default_context(cafile=authority)) if broker.tls else None,
+        host=where.host,
+        port=where.port,
+        username=where.username,
+        password=lambda: config.password_of(where),
+        tls=(lambda: ssl.create_default_context(cafile=authority)) if where.tls else None,
         keepalive=broker.keepalive,
+    )
+
+
+def _following(config: SiteConfig) -> Following | None:
+    broker = config.settings.broker
+    if broker.primary_host is None:
+        return None
+    return Following(
+        host_id=broker.primary_host,
+        others=tuple(_address(config, server) for server in broker.others),
+        patience=broker.primary_host_patience,
     )

@@ -120,6 +120,7 @@ def plan_of(config: SiteConfig, agent: str) -> AgentPlan:
             f"agents.{agent}.data": config.path(settings.data),
             f"agents.{agent}.http": settings.http,
             f"agents.{agent}.journal": settings.journal,
+            f"agents.{agent}.clock": settings.clock,
         },
     )
 

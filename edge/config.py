@@ -15,6 +15,7 @@ from drivers.address import DeviceAddress
 from drivers.catalog import catalog_profile, profile_names
 from drivers.profile import AlarmOverride, Identifier, Label, Profile, load_profile
 from drivers.registry import BUS_FILES, BusSettings, device_problem, place_of, protocol_problem
+from edge.time_sync import Sync
 from edge.watch import digests
 from runtime.config import ConfigError, Problem, Strict, read_toml, validate
 from runtime.durations import Duration
@@ -34,8 +35,8 @@ class Site(Strict):
     profiles: str | None = Field(default=None, description="a folder of local profiles, relative to the site file")
 
 
-class Broker(Strict):
-    """Where to publish. The password stands in a file of its own, relative to the site file."""
+class Server(Strict):
+    """A broker. The password stands in a file of its own, relative to the site file."""
 
     host: str = Field(min_length=1)
     port: Port = 1883
@@ -43,6 +44,19 @@ class Broker(Strict):
     password_file: str | None = None
     tls: bool = False
     ca_file: str | None = None
+
+
+class Broker(Server):
+    """Where to publish. With a primary host nothing is published where that is not online.
+
+    `others` are the brokers beside this one at which it may be found.
+    """
+
+    primary_host: str | None = Field(default=None, description="the host id in that host's STATE topic")
+    primary_host_patience: Positive = Field(
+        default=timedelta(seconds=10), description="a broker where the host says nothing for so long is left"
+    )
+    others: tuple[Server, ...] = ()
     keepalive: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(hours=1))] = timedelta(seconds=20)
 
 
@@ -58,6 +72,16 @@ class JournalLimits(Strict):
 
     max_records: int = Field(default=1_000_000, ge=100)
     max_bytes: int = Field(default=1_000_000_000, ge=1_000_000)
+    reserved: float = Field(
+        default=0.1, ge=0.0, le=0.9, description="the share that telemetry leaves to events, alarms and commands"
+    )
+
+
+class ClockSettings(Strict):
+    """When the machine's clock is not believed."""
+
+    sync: Sync = Field(default=Sync.AUTO, description="whether times before it is synchronised are marked")
+    floor: bool = Field(default=True, description="whether a clock behind the newest record's time is not believed")
 
 
 class DeviceSettings(DeviceAddress):
@@ -77,6 +101,7 @@ class AgentSettings(Strict):
     data: str = Field(min_length=1, description="the folder of its journal, relative to the site file")
     http: Http
     journal: JournalLimits = JournalLimits()
+    clock: ClockSettings = ClockSettings()
     buses: dict[str, BusSettings] = Field(min_length=1)
     devices: dict[str, DeviceSettings] = Field(min_length=1)
 
@@ -108,14 +133,19 @@ class SiteConfig:
     @property
     def broker_password(self) -> str | None:
         """The broker's password, read now, so that it is never older than the file."""
-        name = self.settings.broker.password_file
+        return self.password_of(self.settings.broker)
+
+    def password_of(self, server: Server) -> str | None:
+        """Read the password for one broker; OSError when it cannot be."""
+        name = server.password_file
         return None if name is None else self.path(name).read_text(encoding="utf-8").strip()
 
     @property
     def secrets(self) -> tuple[Path, ...]:
         """The files that are read anew for each connection to the broker."""
         broker = self.settings.broker
-        return tuple(self.path(name) for name in (broker.password_file, broker.ca_file) if name is not None)
+        named = [name for one in (broker, *broker.others) for name in (one.password_file, one.ca_file)]
+        return tuple(dict.fromkeys(self.path(name) for name in named if name is not None))
 
     def sources(self) -> tuple[Path, ...]:
         """Find the files that say what is to run: the site file, and the local profiles that are there now."""
@@ -234,15 +264,26 @@ def _check_site(folder: Path, settings: SiteFile) -> Iterator[Problem]:
         message = f"{settings.site.time_zone!r} is no time zone"
         yield Problem(key="site.time_zone", message=message, remedy="use an IANA name, such as 'Asia/Shanghai'")
     broker = settings.broker
-    if (broker.username is None) != (broker.password_file is None):
-        missing, given = ("username", "password_file") if broker.username is None else ("password_file", "username")
-        yield Problem(key=f"broker.{missing}", message="missing", remedy=f"`{given}` needs it")
-    for key, name in (("password_file", broker.password_file), ("ca_file", broker.ca_file)):
+    yield from _check_server(folder, "broker", broker)
+    for number, server in enumerate(broker.others):
+        yield from _check_server(folder, f"broker.others.{number}", server)
+    if broker.primary_host is not None:
+        yield from _check_name("broker.primary_host", broker.primary_host)
+    elif broker.others:
+        message = "nothing says when to leave a broker for another"
+        yield Problem(key="broker.others", message=message, remedy="name the `primary_host`, or remove the key")
+
+
+def _check_server(folder: Path, where: str, server: Server) -> Iterator[Problem]:
+    if (server.username is None) != (server.password_file is None):
+        missing, given = ("username", "password_file") if server.username is None else ("password_file", "username")
+        yield Problem(key=f"{where}.{missing}", message="missing", remedy=f"`{given}` needs it")
+    for key, name in (("password_file", server.password_file), ("ca_file", server.ca_file)):
         if name is not None and not (folder / name).is_file():
             message = f"there is no file {folder / name}"
-            yield Problem(key=f"broker.{key}", message=message, remedy="create it, or correct the path")
-    if broker.ca_file is not None and not broker.tls:
-        yield Problem(key="broker.ca_file", message="never used without TLS", remedy="set `tls = true`, or remove it")
+            yield Problem(key=f"{where}.{key}", message=message, remedy="create it, or correct the path")
+    if server.ca_file is not None and not server.tls:
+        yield Problem(key=f"{where}.ca_file", message="never used without TLS", remedy="set `tls = true`, or remove it")
 
 
 def _check_agent(where: str, name: str, agent: AgentSettings, profiles: Mapping[str, Profile]) -> Iterator[Problem]:

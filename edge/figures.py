@@ -12,8 +12,8 @@ class Figures:
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"linli_edge_{name}", text, labels, registry=self.registry)
 
-        def gauge(name: str, text: str) -> Gauge:
-            return Gauge(f"linli_edge_{name}", text, registry=self.registry)
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"linli_edge_{name}", text, labels, registry=self.registry)
 
         self.made = counter("readings_made", "Readings that drivers delivered, good or bad.")
         self.held_back = counter("readings_held_back", "Readings within deadband and heartbeat.")
@@ -25,6 +25,12 @@ class Figures:
         self.pending = gauge("journal_pending_records", "Records that wait for the cloud's acknowledgement.")
         self.journal_bytes = gauge("journal_bytes", "Bytes of the records that wait.")
         self.journal_dropped = gauge("journal_dropped_records", "Records lost, each shown to the cloud in a gap.")
+        self.journal_gaps = gauge("journal_gaps", "Gaps that the cloud has not acknowledged.")
+        self.journal_held = gauge("journal_held_records", "Records that wait, by class.", "class")
+        self.journal_held_bytes = gauge("journal_held_bytes", "Bytes of the records that wait, by class.", "class")
+        self.journal_lost = gauge("journal_lost_records", "Records lost, by class.", "class")
+        self.clock_steps = gauge("clock_steps", "How often the clock was set while the agent ran.")
+        self.clock_quality = gauge("clock_quality", "1 for how far times can be trusted now.", "quality")
         self.waiting = gauge("intake_waiting_records", "Records that are not durable yet.")
         self.polls = counter("bus_polls", "Polls by bus and result: ok, or the kind of error.", "bus", "result")
         self.poll_seconds = Histogram(

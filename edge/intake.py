@@ -4,10 +4,12 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from edge.clock import TimeQuality
 from edge.journal import Journal
 from edge.journal_file import JournalError, JournalFull
+from edge.losses import Loss, Reason, RecordClass, one_lost
 from edge.records import Draft
 from runtime.lifecycle import Backoff
 from runtime.logs import get_log
@@ -53,8 +55,8 @@ class Intake:
     """Takes drafts without ever making their maker wait, and writes them in groups.
 
     `on_written` is told, in order, of every draft once it is durable and of every mark between them. While the disk
-    takes nothing, at most `capacity` drafts wait; beyond that the oldest are lost, counted, and shown to the cloud as
-    a gap.
+    takes nothing, at most `capacity` drafts wait; beyond that the oldest are lost, telemetry first, counted, and shown
+    to the cloud as a gap. `time_quality` says how far the times of what comes now can be trusted.
     """
 
     def __init__(
@@ -64,15 +66,17 @@ class Intake:
         on_written: Callable[[Sequence[Written | Mark]], None],
         backoff: Backoff,
         capacity: int = 20_000,
+        time_quality: Callable[[], TimeQuality] = lambda: TimeQuality.GOOD,
     ) -> None:
         self._journal = journal
         self._on_written = on_written
         self._backoff = backoff
         self._capacity = capacity
+        self._time_quality = time_quality
         self._items: deque[Draft | Mark] = deque()
         self._wake = asyncio.Event()
         self._drafts = 0
-        self._unrecorded = 0
+        self._unrecorded: Loss | None = None
         self.lost = 0
         self.problem = ""
         self._log = get_log("edge.intake")
@@ -84,6 +88,8 @@ class Intake:
 
     def put(self, item: Draft | Mark) -> None:
         """Take an item; never waits."""
+        if isinstance(item, Draft) and (quality := self._time_quality()) is not item.time:
+            item = replace(item, time=quality)
         self._items.append(item)
         self._wake.set()
         if isinstance(item, Draft):
@@ -134,13 +140,14 @@ class Intake:
             self._items.popleft()
         self._drafts -= len(drafts)
         try:
-            anything = drafts or lost or documents
+            anything = drafts or lost is not None or documents
             offsets = iter(await self._journal.append(drafts, lost=lost, documents=documents) if anything else ())
         except JournalFull:
             self._items.extendleft(reversed(batch))
             self._drafts += len(drafts)
             raise
-        self._unrecorded -= lost
+        if lost is not None:
+            self._unrecorded = None if self._unrecorded is lost else self._since(lost)
         self._on_written(
             [
                 Written(offset=next(offsets), device=item.device, readings=len(item.readings))
@@ -150,12 +157,35 @@ class Intake:
             ]
         )
 
+    def _since(self, told: Loss) -> Loss | None:
+        """Give what was lost while `told` was being written."""
+        now = self._unrecorded
+        if now is None:
+            return None
+        counts = {one: count - told.counts.get(one, 0) for one, count in now.counts.items()}
+        return Loss(reason=now.reason, counts=counts, from_ms=told.to_ms, to_ms=now.to_ms)
+
     def _drop_oldest(self) -> None:
+        """Lose the oldest telemetry; where there is none the oldest of the rest, but never a command's result.
+
+        Nobody would ever say such a result again, and while the disk is full no command is taken.
+        """
+        position = self._oldest(lambda kind: kind is RecordClass.TELEMETRY)
+        if position is None:
+            position = self._oldest(lambda kind: kind is not RecordClass.COMMAND)
+        if position is None:
+            return
+        item = self._items[position]
+        if not isinstance(item, Draft):
+            raise TypeError("only drafts are looked for")
+        del self._items[position]
+        self._drafts -= 1
+        self.lost += 1
+        loss = one_lost(Reason.FULL_DISK, item.worth, at_ms=item.at_ms)
+        self._unrecorded = loss if self._unrecorded is None else self._unrecorded.joined(loss)
+
+    def _oldest(self, wanted: Callable[[RecordClass], bool]) -> int | None:
         for position, item in enumerate(self._items):
-            # The result of a command is worth more than a reading: nobody would ever say it again.
-            if isinstance(item, Draft) and item.result is None:
-                del self._items[position]
-                self._drafts -= 1
-                self._unrecorded += 1
-                self.lost += 1
-                return
+            if isinstance(item, Draft) and wanted(item.worth):
+                return position
+        return None

@@ -3,9 +3,10 @@
 import asyncio
 import errno
 import fcntl
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, ParamSpec, TypeVar
@@ -19,7 +20,9 @@ from edge.journal_file import (
     JournalStatus,
     Limits,
     NotedCommand,
+    look_into,
 )
+from edge.losses import Loss
 from edge.records import Draft, Entry
 from runtime.logs import get_log
 
@@ -99,8 +102,18 @@ class Journal:
         """The random name of this journal."""
         return self._file.journal_id
 
+    @property
+    def former(self) -> str:
+        """What is known of the journal whose place this one took: JSON with `id`, `last` and `reason`; or empty."""
+        return self._file.former
+
+    @property
+    def clock_ms(self) -> int:
+        """The time of the newest record that was written here before it was opened, or since; 0 for none."""
+        return self._file.clock_ms
+
     async def append(
-        self, drafts: Sequence[Draft], *, lost: int = 0, documents: Mapping[str, str] = MappingProxyType({})
+        self, drafts: Sequence[Draft], *, lost: Loss | None = None, documents: Mapping[str, str] = MappingProxyType({})
     ) -> tuple[int, ...]:
         """Make records durable in one transaction; gives their offsets."""
         return await self._call(self._file.append, drafts, lost=lost, documents=documents)
@@ -175,13 +188,24 @@ def _open_or_replace(file: Path, *, new_id: str, limits: Limits, at_ms: int) -> 
             source = file.with_name(file.name + part)
             if source.exists():
                 source.rename(aside.with_name(aside.name + part))
+        former = _former(aside)
         get_log("edge.journal").error(
             "the journal is damaged: it was moved aside, and a new one begins; what was not acknowledged is lost",
             moved_to=str(aside),
             new_journal=new_id,
             damage=str(error),
         )
-        return JournalFile(file, new_id=new_id, limits=limits)
+        return JournalFile(file, new_id=new_id, limits=limits, former=former)
+
+
+def _former(aside: Path) -> dict[str, object]:
+    """Say what can still be read of a damaged journal's name and size, so that the cloud can tell what is missing."""
+    former: dict[str, object] = {"id": None, "last": None, "reason": "damaged"}
+    # What is too damaged says nothing, and a number that is none is damage too.
+    with suppress(sqlite3.DatabaseError, ValueError, KeyError):
+        status = look_into(aside)
+        former |= {"id": status.journal_id, "last": status.last}
+    return former
 
 
 def _locked(folder: Path) -> IO[bytes]:

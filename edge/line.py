@@ -14,6 +14,7 @@ from edge.executor import CommandTarget
 from edge.intake import DeviceMark
 from edge.pipeline import DevicePipeline
 from edge.records import Draft
+from edge.worth import Worth
 from runtime.health import Check
 from runtime.lifecycle import Backoff
 from runtime.logs import get_log
@@ -78,6 +79,9 @@ class Line:
             or DevicePipeline(one.identity.profile.points, heartbeat=one.settings.heartbeat)
             for device, one in plan.devices.items()
         }
+        self._worth = {
+            device: Worth(one.identity.profile, one.identity.overrides) for device, one in plan.devices.items()
+        }
         self._strangers: set[str] = set()
         self.down: set[str] = set()
         self._runner = BusRunner(
@@ -126,6 +130,7 @@ class Line:
         self._planned = dict(plan.devices)
         for device, one in plan.devices.items():
             self.pipelines[device].beat_every(one.settings.heartbeat)
+            self._worth[device].override(one.identity.overrides)
 
     def on_read(self, device: str, results: tuple[PointResult, ...]) -> None:
         """Take what a poll gave, or what a device said; what is worth reporting becomes a draft."""
@@ -166,7 +171,8 @@ class Line:
         self._listener.on_readings(made=made, reported=len(readings))
         if readings:
             birth = self._planned[device].birth
-            self._listener.take(Draft(device=device, at_ms=self._clock(), birth=birth, readings=readings))
+            kind = self._worth[device].judge(readings)
+            self._listener.take(Draft(device=device, at_ms=self._clock(), birth=birth, readings=readings, kind=kind))
 
 
 def poll_groups(profile: Profile) -> dict[timedelta, tuple[str, ...]]:

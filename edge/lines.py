@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from drivers.api import PointResult, Reading
 from edge.changes import LinePlan
 from edge.executor import CommandTarget
-from edge.health import AgentHealth
 from edge.line import Line, Surroundings
 from edge.pipeline import DevicePipeline
+from runtime.health import Health
 
 _CANCEL_AGAIN_S = 1.0
 """A library may lose a cancellation (see runtime.cancellation)."""
@@ -25,7 +25,7 @@ class LineFailed(Exception):
 class Lines:
     """The lines of one agent; each runs as a task of `tasks`, and shows in `health`."""
 
-    def __init__(self, *, around: Surroundings, tasks: asyncio.TaskGroup, health: AgentHealth) -> None:
+    def __init__(self, *, around: Surroundings, tasks: asyncio.TaskGroup, health: Health) -> None:
         self._around = around
         self._tasks = tasks
         self._health = health

@@ -6,6 +6,7 @@ from typing import assert_never
 from drivers.api import Quality, Reading, Value
 from edge import translate
 from edge.identity import DeviceIdentity
+from edge.losses import Reason, one_lost
 from edge.pipeline import NOT_READ_YET
 from edge.records import Gap
 from edge.session import Action, BirthDevice, BirthNode, DeathDevice, PublishGap, PublishRecord
@@ -23,7 +24,8 @@ class Messenger:
 
     `identities` are what births can say, by key; it may grow. `last_of` gives what the points of a device last showed
     under a profile (by its hash), None when it does not run under that now. `bus_figures` gives the metrics that tell
-    how the buses do. `on_left_out` is told how many readings of a record were left out of its payload.
+    how the buses do. `former_journal` is what `JournalPlace.former` is. `on_left_out` is told how many readings of a
+    record were left out of its payload.
     """
 
     def __init__(
@@ -36,11 +38,13 @@ class Messenger:
         version: str,
         on_left_out: Callable[[int], None],
         bus_figures: Callable[[], Sequence[str]] = tuple,
+        former_journal: str = "",
     ) -> None:
         self._node = node
         self._identities = identities
         self._last_of = last_of
         self._journal_id = journal_id
+        self._former = former_journal
         self._version = version
         self._on_left_out = on_left_out
         self._bus_figures = bus_figures
@@ -63,7 +67,7 @@ class Messenger:
 
     def message(self, action: Action, *, place: tuple[int, int], token: str, at_ms: int) -> Message:
         """Give the message of an action. `place` is the first offset not acknowledged, and the last given out."""
-        where = JournalPlace(journal_id=self._journal_id, first=place[0], last=place[1])
+        where = JournalPlace(journal_id=self._journal_id, first=place[0], last=place[1], former=self._former)
         match action:
             case BirthNode(revision=revision):
                 figures = self._bus_figures()
@@ -113,7 +117,8 @@ class Messenger:
             # Something in it has no place in a payload. A gap shows that; a record that is sent for ever would stop
             # all others.
             self._on_left_out(len(record.readings))
-            return self._gap(Gap(first=record.offset, last=record.offset), at_ms)
+            loss = one_lost(Reason.UNREADABLE, record.kind, at_ms=record.at_ms)
+            return self._gap(Gap(first=record.offset, last=record.offset, loss=loss), at_ms)
         if left_out:
             self._on_left_out(left_out)
         return message

@@ -5,8 +5,9 @@ A birth is named by the key of what it says (`edge.identity`); what it says is n
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from edge.losses import Reason, one_lost
 from edge.records import Entry, Gap, Record
 
 WINDOW = 512
@@ -215,7 +216,7 @@ class Session:
             if first > self._cursor + 1:
                 break  # the entries were read for a round that is over; the next reading begins at the right place
             if isinstance(entry, Gap):
-                actions.append(PublishGap(Gap(first=self._cursor + 1, last=last)))
+                actions.append(PublishGap(replace(entry, first=self._cursor + 1)))
             else:
                 actions.extend(self._publish_record(entry))
             self._cursor = last
@@ -231,7 +232,8 @@ class Session:
         if birth is None:
             # The device left the configuration with records unsent, and what its birth said is not known any more:
             # nothing can be published about it, so they are a gap.
-            return [PublishGap(Gap(first=record.offset, last=record.offset))]
+            loss = one_lost(Reason.UNKNOWN_DEVICE, record.kind, at_ms=record.at_ms)
+            return [PublishGap(Gap(first=record.offset, last=record.offset, loss=loss))]
         historical = record.offset <= max(self._furthest, self._backlog)
         return [*self._ensure_born(record.device, birth), PublishRecord(record=record, historical=historical)]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from drivers.api import Quality, Reading
 from drivers.profile import Kind, Point, Profile
+from edge.clock import TimeQuality
 from edge.identity import DeviceIdentity
 from edge.records import Gap, Record
 from wire import contract
@@ -23,11 +24,15 @@ DATATYPE_OF: Mapping[Kind, DataType] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JournalPlace:
-    """Which journal, the first offset that the cloud has not acknowledged, and the last that was given out."""
+    """Which journal, the first offset that the cloud has not acknowledged, and the last that was given out.
+
+    `former` is what is known of the journal that this one takes the place of, as JSON, or empty.
+    """
 
     journal_id: str
     first: int
     last: int
+    former: str = ""
 
 
 def node_birth(
@@ -42,6 +47,8 @@ def node_birth(
         contract.JOURNAL_OFFSET: place.last,
         contract.JOURNAL_FIRST: place.first,
         contract.JOURNAL_GAP_TO: None,
+        contract.JOURNAL_GAP_DETAIL: None,
+        contract.JOURNAL_FORMER: place.former or None,
         contract.COMMAND_TOKEN: token,
         contract.AGENT_VERSION: version,
         contract.AGENT_CONFIG_REVISION: revision,
@@ -68,6 +75,7 @@ def device_birth(*, place: JournalPlace, identity: DeviceIdentity, last: Callabl
         contract.COMMAND_TIMEOUT_MS: None,
         contract.COMMAND_OUTCOME: None,
         contract.COMMAND_DETAIL: None,
+        contract.TIME_QUALITY: None,
     }
     metrics = [_ours(name, value) for name, value in values.items()]
     for name, command in profile.commands.items():
@@ -88,6 +96,8 @@ def record_metrics(record: Record, profile: Profile, *, journal_id: str, histori
         values[contract.COMMAND_ID] = record.result.command_id
         values[contract.COMMAND_OUTCOME] = record.result.outcome.value
         values[contract.COMMAND_DETAIL] = record.result.detail
+    if record.time is not TimeQuality.GOOD:
+        values[contract.TIME_QUALITY] = record.time.value
     metrics = [_ours(name, value, at_ms=record.at_ms, historical=historical) for name, value in values.items()]
     points = profile.points
     readable = [r for r in record.readings if r.point in points and _fits(r, points[r.point])]
@@ -101,6 +111,7 @@ def gap_metrics(gap: Gap, *, journal_id: str) -> list[Metric]:
         contract.JOURNAL_ID: journal_id,
         contract.JOURNAL_OFFSET: gap.first,
         contract.JOURNAL_GAP_TO: gap.last,
+        contract.JOURNAL_GAP_DETAIL: None if gap.loss is None else gap.loss.document(),
     }
     return [_ours(name, value) for name, value in values.items()]
 

@@ -34,8 +34,12 @@ class Health:
         self._probes: dict[str, Callable[[], Check]] = {}
 
     def add(self, name: str, probe: Callable[[], Check]) -> None:
-        """Register the probe of one part."""
-        self._probes[name] = probe
+        """Register the probe of one part, or another in its place; also while the page is asked for."""
+        self._probes = {**self._probes, name: probe}
+
+    def remove(self, name: str) -> None:
+        """Forget the probe of a part that is gone."""
+        self._probes = {key: probe for key, probe in self._probes.items() if key != name}
 
     def report(self) -> dict[str, Any]:
         """Ask every probe; the worst answer is the process's own."""

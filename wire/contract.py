@@ -24,7 +24,11 @@ JOURNAL_ID = "Journal/Id"
 JOURNAL_OFFSET = "Journal/Offset"
 JOURNAL_GAP_TO = "Journal/Gap To"  # a tombstone: Offset to Gap To, both included, were dropped by overflow
 
+JOURNAL_GAP_DETAIL = "Journal/Gap Detail"  # JSON: {"reason", "lost": {class: count}, "from_ms", "to_ms"}
+JOURNAL_FORMER = "Journal/Former"  # JSON: {"id", "last", "reason"} of the journal that this one takes the place of
+
 # On a device.
+TIME_QUALITY = "Time/Quality"  # in a record whose time is not to be trusted, and why
 PROFILE_NAME = "Profile/Name"
 PROFILE_VERSION = "Profile/Version"
 PROFILE_HASH = "Profile/Hash"
@@ -49,6 +53,9 @@ DATATYPES: Mapping[str, DataType] = MappingProxyType(
         JOURNAL_ID: DataType.STRING,
         JOURNAL_OFFSET: DataType.INT64,
         JOURNAL_GAP_TO: DataType.INT64,
+        JOURNAL_GAP_DETAIL: DataType.STRING,
+        JOURNAL_FORMER: DataType.STRING,
+        TIME_QUALITY: DataType.STRING,
         PROFILE_NAME: DataType.STRING,
         PROFILE_VERSION: DataType.STRING,
         PROFILE_HASH: DataType.STRING,

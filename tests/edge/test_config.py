@@ -10,7 +10,7 @@ from edge.cli import app
 from edge.config import load_site
 from edge.journal_file import JournalFile, Limits
 from runtime.config import ConfigError
-from tests.edge.test_journal import draft
+from tests.edge.test_journal import draft, lost
 
 HERE = Path(__file__).parent
 GOOD = HERE / "site.toml"
@@ -100,7 +100,7 @@ def test_the_journal_is_told_in_figures(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, command).exit_code == 1
     path = tmp_path / "data" / "edge-1" / "journal.sqlite"
     journal = JournalFile(path, new_id="abc", limits=Limits(max_records=1000, max_bytes=10_000_000))
-    journal.append([draft(1), draft(2)], lost=3)
+    journal.append([draft(1), draft(2)], lost=lost(3))
     journal.acknowledge("abc", 4)
     journal.close()
     result = CliRunner().invoke(app, command)

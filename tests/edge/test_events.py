@@ -12,7 +12,6 @@ from drivers.profile import Label, Profile
 from drivers.registry import BusSettings
 from edge.changes import LinePlan, PlannedDevice
 from edge.config import DeviceSettings
-from edge.health import AgentHealth
 from edge.identity import DeviceIdentity
 from edge.intake import DeviceMark
 from edge.line import Line, Surroundings, poll_groups
@@ -20,6 +19,7 @@ from edge.lines import LineFailed, Lines
 from edge.pipeline import DevicePipeline
 from edge.records import Draft, Record
 from edge.translate import JournalPlace, device_birth, record_metrics
+from runtime.health import Health
 from runtime.lifecycle import Backoff
 from tests.support.modbus_peers import tcp_settings
 
@@ -185,7 +185,7 @@ def test_a_stranger_on_a_line_is_not_heard_and_harms_nobody(line_and_book: tuple
 async def test_a_line_that_cannot_be_made_is_named_and_nothing_runs() -> None:
     bus = ModbusRtuSettings(protocol="modbus-rtu", port="/dev/ttyS1")
     async with asyncio.TaskGroup() as tasks:
-        lines = Lines(around=surroundings(Book()), tasks=tasks, health=AgentHealth(process="edge", version="1"))
+        lines = Lines(around=surroundings(Book()), tasks=tasks, health=Health(process="edge", version="1"))
         with pytest.raises(LineFailed, match="the bus `b` cannot be made: pump-1: unit 255 does not exist"):
             lines.prepare({"b": plan_of_one_pump(bus=bus, unit=255)})
         assert lines.target("pump-1") is None

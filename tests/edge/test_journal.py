@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from drivers.api import Quality, Reading
 from edge.journal import FILE_NAME, JournalInUse, open_journal
 from edge.journal_file import JournalFile, JournalFull, Limits, look_into
+from edge.losses import Loss, Reason, RecordClass
 from edge.records import CommandResult, Draft, Entry, Gap, Record
 from wire.contract import Outcome
 
@@ -27,6 +28,10 @@ def draft(number: int = 0, *, device: str = "pump-1", result: CommandResult | No
 
 def opened(folder: Path, *, limits: Limits = ROOMY, new_id: str = "journal-1") -> JournalFile:
     return JournalFile(folder / FILE_NAME, new_id=new_id, limits=limits)
+
+
+def lost(count: int) -> Loss:
+    return Loss(reason=Reason.FULL_DISK, counts={RecordClass.TELEMETRY: count}, from_ms=0, to_ms=0)
 
 
 def covered(entries: tuple[Entry, ...]) -> list[int]:
@@ -49,7 +54,9 @@ def test_records_come_back_as_they_were(tmp_path: Path) -> None:
     assert journal.append([Draft(device="pump-1", at_ms=9, readings=readings, result=result)]) == (1,)
     journal.close()
     (found,) = opened(tmp_path).read(after=0, limit=10)
-    assert found == Record(offset=1, device="pump-1", at_ms=9, readings=readings, result=result)
+    assert found == Record(
+        offset=1, device="pump-1", at_ms=9, readings=readings, result=result, kind=RecordClass.COMMAND
+    )
     assert isinstance(found, Record)
     assert [type(reading.value) for reading in found.readings] == [bool, int, float, type(None), str]
 
@@ -99,7 +106,7 @@ def test_the_limit_on_bytes_holds_too(tmp_path: Path) -> None:
 
 def test_a_gap_is_acknowledged_like_a_record(tmp_path: Path) -> None:
     journal = opened(tmp_path)
-    journal.append([draft(1)], lost=10)
+    journal.append([draft(1)], lost=lost(10))
     assert journal.read(after=4, limit=10)[0] == Gap(first=5, last=10)
     journal.acknowledge("journal-1", 3)
     assert journal.read(after=0, limit=10)[0] == Gap(first=4, last=10)
@@ -239,7 +246,7 @@ def test_every_offset_is_a_record_or_in_a_gap(
             case "append":
                 journal.append([draft(one) for one in range(number)])
             case "lost":
-                journal.append([draft()], lost=number)
+                journal.append([draft()], lost=lost(number))
             case "ack":
                 journal.acknowledge("journal-1", number)
             case _:

@@ -149,7 +149,7 @@ async def test_a_removed_device_dies_after_its_last_record_and_is_forgotten(
         report = await site.checks(lambda checks: "bus:other" not in checks)
         await host.node_command("Node Control/Rebirth", value=True)
         await host.until(lambda: host.of(MessageType.DBIRTH, "calm-1"), 3)
-    assert set(report) == {"broker", "journal", "site", "bus:kept"}
+    assert set(report) == {"broker", "clock", "journal", "site", "bus:kept"}
     for device in ("pump-1", "pump-2"):
         story = [one.type for one in host.heard if one.device == device]
         assert story[0] is MessageType.DBIRTH

@@ -1,0 +1,1 @@
+"""Looking into an agent from the command line."""
