@@ -8,6 +8,7 @@ from cloud.alarms.domain import State as AlarmState
 from cloud.assets.domain import CommandState
 from cloud.ui.texts import MESSAGES, catalogue, texts
 from cloud.work_orders.domain import Action, State
+from drivers.catalog import catalog_profile, profile_names
 from drivers.profile import Priority
 from runtime.messages import Language
 
@@ -63,3 +64,10 @@ def test_value_without_a_name_is_shown_as_it_is() -> None:
 
 def test_message_file_lies_beside_the_pages() -> None:
     assert MESSAGES.parent == CLOUD / "ui"
+
+
+def test_every_kind_and_skill_of_the_catalogue_has_a_name() -> None:
+    profiles = [catalog_profile(name) for name in profile_names()]
+    kinds = {f"kind.{profile.kind}" for profile in profiles}
+    skills = {f"skill.{order.skill}" for profile in profiles for order in profile.work_orders.values()}
+    assert (kinds | skills) - set(catalogue().texts) == set()
