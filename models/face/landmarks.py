@@ -23,9 +23,10 @@ def write_predictor(predictor: ShapePredictor) -> bytes:
 def read_predictor(file: Path) -> ShapePredictor:
     """Read what `write_predictor` made; ModelError when it is something else."""
     try:
-        with np.load(file, allow_pickle=False) as stored:
-            arrays = {one.name: stored[one.name] for one in fields(ShapePredictor)}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        # From memory: numpy leaves a file open that it cannot read.
+        stored = np.load(BytesIO(file.read_bytes()), allow_pickle=False)
+        arrays = {one.name: stored[one.name] for one in fields(ShapePredictor)}
+    except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
         raise ModelError(f"{file.name} is no set of landmark trees: {error}") from error
     return ShapePredictor(**arrays)
 
