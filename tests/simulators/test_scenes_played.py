@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -18,7 +18,7 @@ from simulators.lines.base import LineContext, SceneLine
 from simulators.lines.modbus import RtuLine, RtuOverTcpLine, TcpLine
 from simulators.lines.registry import STARTS
 from simulators.listing import own_faults, table
-from simulators.scene import LoadedScene, find_scene, load_scene
+from simulators.scene import LoadedScene, find_scene, load_scene, scenes
 
 MANY = ("catalogue", "neighbourhood")
 
@@ -109,6 +109,12 @@ async def test_every_modbus_device_of_the_catalogue_is_read_on_its_line(tmp_path
                 await bus.close()
                 await asyncio.sleep(0)
     assert read == {profile.name for profile in loaded.profiles.values() if profile.protocol == "modbus"}
+
+
+def test_the_guide_names_every_scene_and_every_kind_of_line() -> None:
+    guide = (Path(__file__).resolve().parents[2] / "simulators" / "README.md").read_text(encoding="utf-8")
+    kinds = {get_args(kind.model_fields["protocol"].annotation)[0] for kind in STARTS}
+    assert [name for name in (*scenes(), *sorted(kinds)) if f"`{name}`" not in guide] == []
 
 
 def test_numbers_in_a_row_are_listed_as_one() -> None:
