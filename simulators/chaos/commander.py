@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,13 +25,13 @@ _WRITES: Mapping[str, tuple[int, int]] = {"done": (1, 1), "refused": (0, 0), "ti
 
 @dataclass(kw_only=True)
 class Commander:
-    """Sends the orders. `asked` is when each was sent, by value; `refused` counts what the service did not take."""
+    """Sends the orders. `asked` is when each was sent, by value; `not_taken` counts by the reason."""
 
     api: Api
     devices: Mapping[str, int]
     asked: dict[int, float] = field(default_factory=dict)
     taken: int = 0
-    not_taken: int = 0
+    not_taken: Counter[str] = field(default_factory=Counter)
 
     async def send(self, order: Order) -> None:
         """Send one; an answer that is lost says nothing of whether it was taken."""
@@ -38,8 +39,10 @@ class Commander:
         body = {"name": "set_level", "value": order.value, "timeout_ms": TIMEOUT_MS}
         try:
             await self.api.post(f"/devices/{self.devices[order.device]}/commands", body)
+        except httpx.HTTPStatusError as error:
+            self.not_taken[_code(error.response)] += 1
         except httpx.HTTPError:
-            self.not_taken += 1
+            self.not_taken["no answer"] += 1
         else:
             self.taken += 1
 
@@ -52,6 +55,13 @@ class Commander:
             if all(row["state"] in ENDINGS for rows in found.values() for row in rows) or loop.time() > deadline:
                 return found
             await asyncio.sleep(0.5)
+
+
+def _code(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["error"]["code"])
+    except (ValueError, KeyError, TypeError):
+        return str(answer.status_code)
 
 
 async def all_pages(api: Api, path: str, **query: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - JSON

@@ -219,7 +219,8 @@ def _judge(
         found_wrong, found_late = judge_commands(({**row, "device": device} for row in rows), writes, commander.asked)
         wrong += found_wrong
         late += found_late
-    states: dict[str, int] = {"taken": commander.taken, "not taken": commander.not_taken}
+    states: dict[str, int] = {"taken": commander.taken}
+    states |= {f"not taken: {why}": count for why, count in commander.not_taken.items()}
     for rows in commands.values():
         for row in rows:
             states[row["state"]] = states.get(row["state"], 0) + 1
