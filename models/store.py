@@ -203,8 +203,9 @@ def _fetch(source: UrlSource, say: Progress) -> bytes:
                     told = len(data) * 10 // source.bytes
                     say(f"  {told * 10}%")
     except httpx.HTTPError as error:
+        why = (str(error) or type(error).__name__).splitlines()[0]
         raise ModelError(
-            f"{source.url} cannot be fetched: {error}. Fetch it by hand and use `linli models pull --from FOLDER`"
+            f"{source.url} cannot be fetched: {why}. Fetch it by hand and use `linli models pull --from FOLDER`"
         ) from error
     _check(bytes(data), source, source.url)
     return bytes(data)

@@ -13,7 +13,7 @@ from tests.support.shared import shared
 DRAWN = {
     "plain": draw_face(PERSON),
     "stranger": draw_face(STRANGER),
-    "large": draw_face(PERSON, side=700, x=330, y=360, half_width=190, light=0.8),
+    "large": draw_face(PERSON, side=560, x=270, y=290, half_width=140, light=0.8),
     "at the edge": draw_face(STRANGER, side=300, x=60, y=150, half_width=70),
     "two": np.concatenate([draw_face(PERSON), draw_face(STRANGER)], axis=1),
     "odd size": np.ascontiguousarray(draw_face(PERSON)[:311, :277]),
@@ -94,8 +94,8 @@ def test_a_batch_gives_what_each_gives_alone() -> None:
 @pytest.mark.parametrize("angle", [0.0, 0.3, -1.2, 3.0])
 @pytest.mark.parametrize("scale", [0.3, 0.9, 1.0, 2.2, 4.7, 9.0])
 def test_chips_of_any_size_and_turn_are_those_of_dlib(scale: float, angle: float) -> None:
-    picture = draw_face(PERSON, side=900, x=430, y=460, half_width=300)
-    turned = (TARGETS[:, 0] + 1j * TARGETS[:, 1] - (75 + 75j)) * scale * np.exp(1j * angle) + (450 + 430j)
+    picture = DRAWN["large"]
+    turned = (TARGETS[:, 0] + 1j * TARGETS[:, 1] - (75 + 75j)) * scale * np.exp(1j * angle) + (350 + 340j)
     points = np.round(np.stack([turned.real, turned.imag], axis=1))
     theirs = dlib_itself().chip_at(picture, points)
     assert np.abs(cut_chip(picture, points).astype(int) - theirs).max() <= 1
