@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="The service: ingest, web and worker over one database.")
 account = typer.Typer(no_args_is_help=True, help="Accounts, from the server itself.")
 app.add_typer(account, name="account")
+quarantine = typer.Typer(no_args_is_help=True, help="What could not be read, from the server itself.")
+app.add_typer(quarantine, name="quarantine")
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -165,6 +167,60 @@ def account_list(config: ConfigOption) -> None:
     async def work(settings: "CloudConfig") -> None:
         for line in await accounts.describe(settings):
             typer.echo(line)
+
+    _do(config, work)
+
+
+NumberArgument = Annotated[int, typer.Argument(metavar="NUMBER", min=1, help="as `quarantine list` shows it")]
+
+
+@quarantine.command("list")
+def quarantine_list(
+    config: ConfigOption,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="how many, newest first")] = 50,
+) -> None:
+    """List what could not be read, newest first: number, time, topic, reason."""
+    from cloud.ingest import desk
+
+    async def work(settings: "CloudConfig") -> None:
+        for line in await desk.describe(settings, limit=limit):
+            typer.echo(line)
+
+    _do(config, work)
+
+
+@quarantine.command("show")
+def quarantine_show(number: NumberArgument, config: ConfigOption) -> None:
+    """Show one thing: where it came from, why it could not be read, its bytes, and what they say."""
+    from cloud.ingest import desk
+
+    async def work(settings: "CloudConfig") -> None:
+        for line in await desk.show(settings, number):
+            typer.echo(line)
+
+    _do(config, work)
+
+
+@quarantine.command("replay")
+def quarantine_replay(number: NumberArgument, config: ConfigOption) -> None:
+    """Let ingest take one thing once more, by the births that hold now; exit status 1 when it cannot."""
+    from cloud.ingest import desk
+
+    async def work(settings: "CloudConfig") -> None:
+        await desk.replay(settings, number)
+        typer.echo(f"{number} is taken")
+
+    _do(config, work)
+
+
+@quarantine.command("drop")
+def quarantine_drop(number: NumberArgument, config: ConfigOption) -> None:
+    """Delete one thing for good; the audit keeps what it was."""
+    from cloud.ingest import desk
+
+    async def work(settings: "CloudConfig") -> None:
+        await desk.drop(settings, number)
+        typer.echo(f"{number} is dropped")
 
     _do(config, work)
 

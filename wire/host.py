@@ -115,6 +115,21 @@ class Host:
             return self._unreadable(arrival, reason)
         return _ROUTES[parsed.type](self, arrival)
 
+    def reread(self, topic: str, payload: bytes, at_ms: int) -> tuple[HostEvent, ...]:
+        """Read a message that was set apart once more: data only, by the births that hold now, beside the sequence."""
+        try:
+            parsed = parse(topic)
+            message = parse_message(payload)
+        except (MalformedTopic, MalformedPayload) as error:
+            return (Quarantined(topic=topic, payload=payload, reason=str(error)),)
+        if parsed.type not in {MessageType.NDATA, MessageType.DDATA}:
+            return (Ignored(topic=topic, reason=f"{parsed.type.value} is no data: it says what was, and no more"),)
+        arrival = _Arrival(raw_topic=topic, topic=parsed, key=parsed.key, payload=payload, message=message, at_ms=at_ms)
+        node = self._nodes.get(parsed.key)
+        if node is None or not node.born:
+            return self._unborn((arrival,), parsed.key, "data of it is to be read again")
+        return self._data(node, arrival)
+
     def tick(self, at_ms: int) -> tuple[HostEvent, ...]:
         """Return what became true by time alone: gaps that stayed open for the whole reorder timeout."""
         if not self._waiting:

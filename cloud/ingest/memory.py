@@ -106,8 +106,8 @@ class Plan:
     samples: list[Sample] = field(default_factory=list)
     last: dict[int, dict[str, Sample]] = field(default_factory=dict)
     """The newest value of each point of devices of our own nodes, whose records come in order."""
-    foreign_last: dict[int, dict[str, Sample]] = field(default_factory=dict)
-    """The same of foreign nodes, by the time that they tell."""
+    last_by_time: dict[int, dict[str, Sample]] = field(default_factory=dict)
+    """The same of what comes in no order that is known: of foreign nodes, and out of quarantine."""
     work: dict[int, DeviceWork] = field(default_factory=dict)
     marks: dict[tuple[int, str], int] = field(default_factory=dict)
     gaps: list[GapRow] = field(default_factory=list)
@@ -129,7 +129,7 @@ class Plan:
         return not (
             self.marks
             or self.last
-            or self.foreign_last
+            or self.last_by_time
             or self.tokens
             or self.quarantine
             or self.seen

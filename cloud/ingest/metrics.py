@@ -37,7 +37,10 @@ class IngestMetrics:
         self.failures = Counter("linli_ingest_failures", "Batches that had to be tried again", registry=registry)
         self.alarms = Counter("linli_ingest_alarm_changes", "Alarms raised or cleared by readings", registry=registry)
         self.batch = Histogram(
-            "linli_ingest_batch_seconds", "Time to store all that follows from a batch", buckets=_BUCKETS, registry=registry
+            "linli_ingest_batch_seconds",
+            "Time to store all that follows from a batch",
+            buckets=_BUCKETS,
+            registry=registry,
         )
         self.decode = Histogram(
             "linli_ingest_decode_seconds", "Time to read a batch of messages", buckets=_BUCKETS, registry=registry

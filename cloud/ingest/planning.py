@@ -16,6 +16,7 @@ from cloud.ingest.states import Quarantine
 from cloud.ingest.tracking import Tracking
 from cloud.platform.database import reading
 from cloud.telemetry.api import Sample
+from cloud.telemetry.domain import LATEST_MS
 from wire.contract import COMMAND_DETAIL, COMMAND_ID, COMMAND_OUTCOME, COMMAND_TOKEN, Outcome
 from wire.events import DeviceData, NodeData, Quarantined, RebirthNeeded, Unborn
 from wire.payload import Metric, MetricValue
@@ -105,6 +106,35 @@ class Planner:
             case Verdict.NEXT:
                 await self._record(plan, event, node, device=device, metrics=metrics, place=place, now_ms=now_ms)
 
+    async def plan_again(self, plan: Plan, event: Event, now_ms: int) -> str | None:
+        """Work out what data out of quarantine changes; why it cannot be taken, or None when it can.
+
+        It is of the past: telemetry gets all of it, and of the rest only what is newer than what is known changes
+        anything. A record that is still to come in its turn is left to its agent.
+        """
+        data = event.told
+        if not isinstance(data, DeviceData | NodeData):
+            return "this is no data"
+        key = data.node
+        node = await self._node(key)
+        device = data.device if isinstance(data, DeviceData) else key.node
+        if node is None or (isinstance(data, NodeData) and not node.foreign):
+            return f"the node {key} belongs to no community, or tells of itself what holds for the moment only"
+        place = position(data.metrics, node.journal_id)
+        if place is not None and place.last > await self._mark(node, place.journal_id):
+            return "its agent has this record still, and sends it by itself"
+        state = await self._device(node, device)
+        if state is None or (key, device) in self._tracking.births.waiting:
+            return f"the device {device} is not known, or waits for its profile"
+        found = readings(state.row.id, data.metrics, state.shapes, now_ms)
+        if found.rejected:
+            return "; ".join(f"{one.metric}: {one.reason}" for one in found.rejected)
+        found.historical = True
+        self._take(plan, event, node, state=state, found=found, now_ms=now_ms, again=True)
+        if COMMAND_OUTCOME in found.own:
+            self._outcome(plan, event, node, device_id=state.row.id, own=found.own)
+        return plan.quarantine[0].reason if plan.quarantine else None
+
     async def _record(
         self,
         plan: Plan,
@@ -146,23 +176,33 @@ class Planner:
         plan.records += 1
 
     def _take(
-        self, plan: Plan, event: Event, node: NodeState, *, state: DeviceState, found: Readings, now_ms: int
+        self,
+        plan: Plan,
+        event: Event,
+        node: NodeState,
+        *,
+        state: DeviceState,
+        found: Readings,
+        now_ms: int,
+        again: bool = False,
     ) -> None:
         for bad in found.rejected:
             self._quarantine(plan.quarantine, event, kind="type", reason=bad.reason, metric=bad.metric, node_id=node.id)
         plan.out_of_range += found.out_of_range
         measured = found.measured
+        newest = max((one.at_ms for one in measured), default=0)
+        if newest > LATEST_MS:
+            measured = self._storable(plan, event, node, found)
         if not measured:
             return
         plan.samples += found.kept
-        newest = max(one.at_ms for one in measured)
         if newest > now_ms + AHEAD_MS:
             measured = _not_ahead(plan, node, measured, now_ms)
         elif not found.historical:
             plan.newest_live_ms = newest if plan.newest_live_ms is None else max(newest, plan.newest_live_ms)
         device_id = state.row.id
-        if node.foreign:
-            last = plan.foreign_last.setdefault(device_id, {})
+        if node.foreign or again:
+            last = plan.last_by_time.setdefault(device_id, {})
             last.update((one.point, one) for one in measured if _is_newer(one, last.get(one.point)))
         else:
             plan.last.setdefault(device_id, {}).update([(one.point, one) for one in measured])
@@ -172,7 +212,7 @@ class Planner:
         values = {
             one.point: PointValue(value=one.value, quality=one.quality, at_ms=one.at_ms)
             for one in measured
-            if one.point in rules
+            if one.point in rules and not (again and _is_past(one, state.values.get(one.point)))
         }
         if values:
             work = plan.work.get(device_id)
@@ -216,6 +256,15 @@ class Planner:
         elif node.behind is not False:
             plan.caught_up.add(node.id)
             node.behind = False
+
+    def _storable(self, plan: Plan, event: Event, node: NodeState, found: Readings) -> list[Sample]:
+        """Set apart what no store can hold, or it would hold up everything behind it."""
+        for one in found.measured:
+            if one.at_ms > LATEST_MS:
+                reason = f"no store can hold the time {one.at_ms}"
+                self._quarantine(plan.quarantine, event, kind="type", reason=reason, metric=one.point, node_id=node.id)
+        found.measured = [one for one in found.measured if one.at_ms <= LATEST_MS]
+        return found.measured
 
     async def _foreign(
         self,
@@ -277,9 +326,15 @@ class Planner:
 def _not_ahead(plan: Plan, node: NodeState, measured: Sequence[Sample], now_ms: int) -> list[Sample]:
     """Give readings whose clock is ahead the time of their receipt; telemetry keeps what the edge said."""
     latest = now_ms + AHEAD_MS
-    plan.ahead[node.key] = max(one.at_ms for one in measured) - now_ms
-    plan.ahead_readings += sum(one.at_ms > latest for one in measured)
+    ahead = [one.at_ms - now_ms for one in measured if one.at_ms > latest]
+    if ahead:
+        plan.ahead[node.key] = max(ahead)
+        plan.ahead_readings += len(ahead)
     return [one._replace(at_ms=now_ms) if one.at_ms > latest else one for one in measured]
+
+
+def _is_past(one: Sample, known: PointValue | None) -> bool:
+    return known is not None and one.at_ms <= known.at_ms
 
 
 def _is_newer(one: Sample, known: Sample | None) -> bool:

@@ -46,6 +46,10 @@ from wire.topic import NodeKey
 TICK = timedelta(milliseconds=100)
 """How often ingest looks at time alone: gaps in a sequence, acknowledgements that wait, commands."""
 
+REPLAYS = timedelta(seconds=1)
+MAX_REPLAYS = 50
+"""How often ingest looks for what is to be replayed from quarantine, and how much it takes at once."""
+
 SILENT_S = 30.0
 GOODBYE_S = 2.0
 _REFUSED = 0x80
@@ -83,6 +87,7 @@ class IngestProcess:
         )
         self._as_host = HostSession(config.ingest.host_id)
         self._downlink = Downlink(engine=engine, host=self._host, clock=clock, metrics=self._metrics)
+        self._replays: list[repository.ReplayRow] = []
         self._backoff = Backoff(random=random.random)
         self._broker = Check(status=Status.DOWN, detail="not connected yet")
         self._beat = Beat(clock=time.monotonic, silence_s=SILENT_S)
@@ -138,6 +143,7 @@ class IngestProcess:
                 async with inbox, asyncio.TaskGroup() as group:
                     group.create_task(self._send_commands(client), name="ingest:commands")
                     group.create_task(self._find_again(), name="ingest:find-again")
+                    group.create_task(self._look_for_replays(), name="ingest:replays")
                     # In the body, because Python 3.11 leaves this task marked as cancelled when a child fails after it.
                     await self._receive(client, inbox)
             except asyncio.CancelledError:
@@ -176,6 +182,20 @@ class IngestProcess:
 
     async def _store(self, client: aiomqtt.Client, events: Sequence[Event]) -> None:
         await _publish(client, await self._ingest.store(events))
+        if self._replays:
+            replays, self._replays = self._replays, []
+            await _publish(client, await self._ingest.replay(replays))
+
+    async def _look_for_replays(self) -> None:
+        """Look for what people want out of quarantine; it is taken between two batches."""
+        while True:
+            await asyncio.sleep(REPLAYS.total_seconds())
+            if not self._replays:
+                try:
+                    async with reading(self._engine) as conn:
+                        self._replays = await repository.due_replays(conn, MAX_REPLAYS)
+                except TRANSIENT as error:
+                    self._log.warning("cannot look for replays", error=str(error).splitlines()[0])
 
     def _about_us(self, batch: Iterable[Incoming]) -> Iterator[Message]:
         """Contradict whoever says that we are offline, such as the will of a connection before this one."""
@@ -219,8 +239,9 @@ class IngestProcess:
 async def _subscribe(client: aiomqtt.Client, topics: Sequence[str]) -> None:
     """Subscribe with QoS 1; MqttError when the broker does not grant every topic."""
     granted = await client.subscribe([(topic, 1) for topic in topics])
-    # The client gives reason codes; from 128 on they are refusals, and MQTT 3.1.1 has no other answer to a subscription.
-    refused = [topic for topic, code in zip(topics, granted, strict=False) if _REFUSED <= getattr(code, "value", code)]
+    # Reason codes of 128 and more are refusals; the client gives them as objects.
+    codes = [one if isinstance(one, int) else one.value for one in granted]
+    refused = [topic for topic, code in zip(topics, codes, strict=False) if code >= _REFUSED]
     if refused or len(granted) != len(topics):
         raise aiomqtt.MqttError(f"the broker does not grant the subscription to {', '.join(refused or topics)}")
 

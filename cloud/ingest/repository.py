@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, RowMapping, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -33,6 +33,15 @@ class QuarantineRow:
     payload: bytes
     metric: str | None
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReplayRow:
+    """Something in quarantine that is to be taken once more."""
+
+    id: int
+    topic: str
+    payload: bytes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -166,32 +175,64 @@ async def list_quarantine(
 
     What belongs to no node is for those who see some whole community.
     """
-    mine = visible_clause(node, visible)
-    if visible.everything or visible.communities:
-        mine = mine | quarantine.c.node_id.is_(None)
-    query = (
-        select(
-            quarantine.c.id,
-            quarantine.c.received_ms,
-            quarantine.c.topic,
-            quarantine.c.metric,
-            quarantine.c.reason,
-            quarantine.c.payload,
-            node.c.name.label("node"),
-            community.c.code.label("community"),
-        )
-        .select_from(
-            quarantine.outerjoin(node, node.c.id == quarantine.c.node_id).outerjoin(
-                community, community.c.id == node.c.community_id
-            )
-        )
-        .where(mine)
-        .order_by(quarantine.c.id.desc())
-        .limit(limit)
-    )
+    query = _QUARANTINED.where(_sees(visible)).order_by(quarantine.c.id.desc()).limit(limit)
     if before_id is not None:
         query = query.where(quarantine.c.id < before_id)
     return list((await conn.execute(query)).mappings())
+
+
+async def get_quarantine(conn: AsyncConnection, visible: Visible, quarantine_id: int) -> RowMapping | None:
+    """Give one thing that lies in quarantine and that somebody sees."""
+    query = _QUARANTINED.where(_sees(visible), quarantine.c.id == quarantine_id)
+    return (await conn.execute(query)).mappings().first()
+
+
+async def ask_replay(conn: AsyncConnection, quarantine_id: int, now_ms: int) -> None:
+    """Let ingest take something out of quarantine once more."""
+    asked = {"replay_ms": now_ms, "answer": None}
+    await conn.execute(update(quarantine).where(quarantine.c.id == quarantine_id).values(**asked))
+
+
+async def due_replays(conn: AsyncConnection, limit: int) -> list[ReplayRow]:
+    """List what is to be taken once more, in the order in which that was asked for."""
+    query = select(quarantine.c.id, quarantine.c.topic, quarantine.c.payload).where(quarantine.c.replay_ms.is_not(None))
+    rows = await conn.execute(query.order_by(quarantine.c.replay_ms, quarantine.c.id).limit(limit))
+    return [ReplayRow(id=row.id, topic=row.topic, payload=row.payload) for row in rows]
+
+
+async def refuse_replay(conn: AsyncConnection, quarantine_id: int, answer: str) -> None:
+    """Say why something could not be taken; it stays in quarantine."""
+    told = {"replay_ms": None, "answer": answer[:1000]}
+    await conn.execute(update(quarantine).where(quarantine.c.id == quarantine_id).values(**told))
+
+
+async def drop_quarantine(conn: AsyncConnection, quarantine_id: int) -> None:
+    """Delete one thing that lies in quarantine."""
+    await conn.execute(delete(quarantine).where(quarantine.c.id == quarantine_id))
+
+
+def _sees(visible: Visible) -> ColumnElement[bool]:
+    mine = visible_clause(node, visible)
+    return mine | quarantine.c.node_id.is_(None) if visible.everything or visible.communities else mine
+
+
+_QUARANTINED = select(
+    quarantine.c.id,
+    quarantine.c.received_ms,
+    quarantine.c.topic,
+    quarantine.c.metric,
+    quarantine.c.reason,
+    quarantine.c.payload,
+    quarantine.c.replay_ms,
+    quarantine.c.answer,
+    node.c.name.label("node"),
+    node.c.community_id,
+    community.c.code.label("community"),
+).select_from(
+    quarantine.outerjoin(node, node.c.id == quarantine.c.node_id).outerjoin(
+        community, community.c.id == node.c.community_id
+    )
+)
 
 
 async def count_quarantine(conn: AsyncConnection) -> int:
@@ -226,11 +267,8 @@ async def list_journals(conn: AsyncConnection, visible: Visible) -> list[dict[st
 
 async def quarantined_for_page(conn: AsyncConnection, visible: Visible) -> int:
     """Count what lies in quarantine and comes from nodes that somebody sees (as `list_quarantine` has it)."""
-    mine = visible_clause(node, visible)
-    if visible.everything or visible.communities:
-        mine = mine | quarantine.c.node_id.is_(None)
     joined = quarantine.outerjoin(node, node.c.id == quarantine.c.node_id)
-    return int((await conn.execute(select(func.count()).select_from(joined).where(mine))).scalar_one())
+    return int((await conn.execute(select(func.count()).select_from(joined).where(_sees(visible)))).scalar_one())
 
 
 _ALL = "all"

@@ -20,7 +20,8 @@ from cloud.ingest.lease import Lease, LeaseTaken
 from cloud.ingest.memory import Event, Incoming, Plan, ToldOutcome
 from cloud.ingest.metrics import IngestMetrics
 from cloud.ingest.planning import Planner
-from cloud.ingest.repository import QuarantineRow
+from cloud.ingest.quarantine import MAX_KEPT_BYTES
+from cloud.ingest.repository import QuarantineRow, ReplayRow
 from cloud.ingest.states import StateKeeper, is_state
 from cloud.ingest.tracking import Tracking
 from cloud.platform.clock import Clock
@@ -30,15 +31,13 @@ from cloud.telemetry.api import TelemetryStore
 from runtime.health import Check, Status
 from runtime.lifecycle import Backoff
 from runtime.logs import get_log
+from wire.events import Ignored, NodeData, Quarantined, Unborn
 from wire.host import Host
 from wire.payload import Message
 from wire.topic import NodeKey
 
 TRANSIENT = (Unavailable, OSError)
 """What passes by itself: a full disk, a locked file, a database that restarts."""
-
-MAX_KEPT_BYTES = 65_536
-"""How much of a payload the quarantine keeps."""
 
 TROUBLE_SHOWN_MS = 60_000
 """How long health speaks of an event that could not be processed; its edge sends it again well within that time."""
@@ -75,6 +74,7 @@ class Ingest:
         self._planner = Planner(engine=engine, tracking=self._tracking, quarantine=self._quarantine, metrics=metrics)
         self._states = StateKeeper(tracking=self._tracking, quarantine=self._quarantine, metrics=metrics)
         self._trouble = ""
+        self._ahead: dict[NodeKey, int] = {}
         self._set_apart_ms: int | None = None
         self._log = get_log("cloud.ingest")
 
@@ -84,6 +84,10 @@ class Ingest:
             return Check(status=Status.DOWN, detail=f"nothing is stored or acknowledged: {self._trouble}")
         if self._set_apart_ms is not None and self._clock() - self._set_apart_ms < TROUBLE_SHOWN_MS:
             return Check(status=Status.DEGRADED, detail="something could not be processed: see the log and quarantine")
+        now_ms = self._clock()
+        ahead = sorted(str(key) for key, seen_ms in self._ahead.items() if now_ms - seen_ms < TROUBLE_SHOWN_MS)
+        if ahead:
+            return Check(status=Status.DEGRADED, detail=f"the clock is ahead at {', '.join(ahead[:10])}")
         waiting = len(self._tracking.births.waiting)
         if waiting:
             return Check(status=Status.DEGRADED, detail=f"{waiting} devices wait for their profile")
@@ -129,6 +133,71 @@ class Ingest:
         if events:
             self._metrics.batch.observe(time.perf_counter() - started)
         return self._tracking.outgoing(self._clock())
+
+    async def replay(self, rows: Sequence[ReplayRow]) -> list[Message]:
+        """Take things out of quarantine once more; give what is to be published. What cannot be taken stays there.
+
+        Their telemetry is durable before they leave the quarantine, as with everything else.
+        """
+        for row in rows:
+            try:
+                answer = await self._replay(row)
+                if answer is not None:
+                    async with self._transaction() as conn:
+                        await repository.refuse_replay(conn, row.id, answer)
+                self._log.info("replayed from quarantine", number=row.id, answer=answer or "taken")
+            except TRANSIENT as error:
+                self._tracking.forget_nodes()
+                self._log.warning("cannot replay, trying again", error=str(error).splitlines()[0])
+                break
+            except LeaseTaken:
+                raise  # somebody else does this work now
+            except Exception as error:  # noqa: BLE001 - a fault of ours in old bytes must not stop what comes now
+                self._tracking.forget_nodes()
+                self._log.exception("cannot replay", number=row.id)
+                async with self._transaction() as conn:
+                    answer = f"could not be processed: {type(error).__name__}: {error}"
+                    await repository.refuse_replay(conn, row.id, answer)
+        return self._tracking.outgoing(self._clock())
+
+    async def _replay(self, row: ReplayRow) -> str | None:
+        now_ms = self._clock()
+        source = Incoming(topic=row.topic, payload=row.payload, at_ms=now_ms)
+        plan = Plan()
+        for told in self._host.reread(row.topic, row.payload, now_ms):
+            event = Event(told=told, source=source)
+            match told:
+                case Quarantined() | Ignored():
+                    return (
+                        told.reason
+                        if not isinstance(told, Quarantined) or told.metric is None
+                        else (f"{told.metric}: {told.reason}")
+                    )
+                case Unborn():
+                    self._tracking.want_rebirth(told.node)
+                    return "its node or device is not born at the moment: it is asked for its birth"
+                case NodeData() if is_state(told):
+                    return await self._replay_state(event, row, now_ms)
+                case _:
+                    try:
+                        answer = await self._planner.plan_again(plan, event, now_ms)
+                        if answer is None and plan.samples:
+                            await self._telemetry.write(plan.samples)
+                    except ValueError as error:
+                        answer = str(error)
+                    if answer is not None:
+                        return answer
+        await self._commit(plan, now_ms, replayed=row.id)
+        self._count(plan, now_ms)
+        return None
+
+    async def _replay_state(self, event: Event, row: ReplayRow, now_ms: int) -> str | None:
+        refused: list[QuarantineRow] = []
+        async with self._transaction() as conn:
+            await self._states.apply(conn, [event], refused, now_ms)
+            if not refused:
+                await repository.drop_quarantine(conn, row.id)
+        return refused[0].reason if refused else None
 
     async def _settle(self, run: list[Event], *, keeps_state: bool) -> None:
         """Apply events until it has worked. What can never work is set apart, so that it holds up nothing else."""
@@ -197,11 +266,11 @@ class Ingest:
             self._metrics.commit.observe(time.perf_counter() - started)
         self._count(plan, now_ms)
 
-    async def _commit(self, plan: Plan, now_ms: int) -> None:
+    async def _commit(self, plan: Plan, now_ms: int, *, replayed: int | None = None) -> None:
         marks = [(node_id, journal_id, offset) for (node_id, journal_id), offset in plan.marks.items()]
         async with self._transaction() as conn:
             await assets.take_last_values(conn, plan.last.values(), received_ms=now_ms, in_order=True)
-            await assets.take_last_values(conn, plan.foreign_last.values(), received_ms=now_ms, in_order=False)
+            await assets.take_last_values(conn, plan.last_by_time.values(), received_ms=now_ms, in_order=False)
             changes = await alarms.evaluate(conn, list(plan.work.values()), now_ms=now_ms)
             for node_id in plan.caught_up:
                 await alarms.caught_up(conn, node_id, now_ms)
@@ -213,6 +282,8 @@ class Ingest:
             await repository.add_gaps(conn, plan.gaps, now_ms)
             await repository.add_quarantine(conn, plan.quarantine, now_ms)
             await repository.put_watermarks(conn, marks, now_ms)
+            if replayed is not None:
+                await repository.drop_quarantine(conn, replayed)
         self._metrics.alarms.inc(changes)
 
     async def _outcome(self, conn: AsyncConnection, told: ToldOutcome, now_ms: int) -> None:
@@ -230,6 +301,10 @@ class Ingest:
         metrics.out_of_range.inc(plan.out_of_range)
         metrics.ahead.inc(plan.ahead_readings)
         metrics.gaps.inc(sum(gap.last - gap.first + 1 for gap in plan.gaps))
+        for key, by_ms in plan.ahead.items():
+            if now_ms - self._ahead.get(key, 0) >= TROUBLE_SHOWN_MS:
+                self._log.warning("a clock is ahead", node=str(key), by_s=round(by_ms / 1000))
+            self._ahead[key] = now_ms
         if plan.newest_live_ms is not None:
             metrics.lag.set(max(now_ms - plan.newest_live_ms, 0) / 1000)
 

@@ -45,5 +45,8 @@ quarantine = Table(
     Column("payload", LargeBinary, nullable=False),
     Column("metric", String(200), nullable=True),
     Column("reason", Text, nullable=False),
+    time_ms("replay_ms", nullable=True),
+    Column("answer", Text, nullable=True, comment="why it could not be taken when it was replayed last"),
     Index("ix_quarantine_received", "received_ms"),
+    Index("ix_quarantine_replay", "replay_ms"),
 )

@@ -1,9 +1,9 @@
 """The load: nodes of the contract on one connection to the broker, in a process of its own.
 
-Usage: `load.py PORT JSON`, with `nodes`, `devices` (of each node), `per_message`, `tokens` (whether nodes publish command
-tokens). It prints a line of JSON when every device is born and has one record committed. Then it reads lines of JSON:
-`{"rate": messages a second, or 0 for as fast as the windows allow, "seconds": …, "window": records of a node beyond its
-acknowledgement}`, and answers each, when all is acknowledged, with what it has sent.
+Usage: `load.py PORT JSON`, with `nodes`, `devices` (of each node), `per_message`, `tokens` (whether nodes publish
+command tokens). It prints a line of JSON when every device is born and has one record committed. Then it reads lines
+of JSON: `{"rate": messages a second, or 0 for as fast as the windows allow, "seconds": …, "window": records of a node
+beyond its acknowledgement}`, and answers each, when all is acknowledged, with what it has sent.
 """
 
 import asyncio

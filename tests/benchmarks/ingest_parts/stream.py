@@ -4,6 +4,7 @@ A message is the encoded readings, with their time put in by replacing bytes, an
 with the offset, the fault, the time and the sequence: pieces of a protobuf message may simply follow each other.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -72,7 +73,7 @@ def _point(kind: str, address: int) -> dict[str, object]:
 
 
 def _alarm(**more: object) -> dict[str, object]:
-    said = {name: _TEXT for name in ("label", "cause", "consequence", "response")}
+    said = dict.fromkeys(("label", "cause", "consequence", "response"), _TEXT)
     return {**said, "on_delay": "0s", "off_delay": "0s", "priority": "high", "respond_within": "10min", **more}
 
 
@@ -138,8 +139,8 @@ def _said(profile_hash: str, name: str, version: str) -> dict[str, str | None]:
         contract.PROFILE_NAME: name,
         contract.PROFILE_VERSION: version,
         contract.PROFILE_HASH: profile_hash,
-        contract.DEVICE_LABEL: '{"zh": "设备", "en": "Device"}',
-        contract.DEVICE_PLACE: "Tower 1/Roof",
+        contract.DEVICE_LABEL: None,
+        contract.DEVICE_PLACE: None,
         contract.ALARM_OVERRIDES: "{}",
         contract.COMMAND_ID: None,
         contract.COMMAND_TOKEN: None,
@@ -199,6 +200,9 @@ class Node:
         yield self._message(MessageType.NBIRTH, None, metrics, now_ms)
         for number, device in enumerate(self._devices):
             said = {contract.JOURNAL_ID: self.journal_id, contract.JOURNAL_OFFSET: self.sent, **self._said}
+            name = f"{self.name} {number}"
+            said[contract.DEVICE_LABEL] = json.dumps({"zh": name, "en": name})
+            said[contract.DEVICE_PLACE] = f"Tower {number}/Room {self.name}"
             metrics = [
                 Metric(
                     name=name,

@@ -198,10 +198,10 @@ def _process(command: list[str], on: set[int], log: Any = subprocess.DEVNULL) ->
 def _wait_until_connected(world: World, ingest: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + _STARTS_WITHIN_S
     while True:
-        with contextlib.suppress(OSError):
-            with urllib.request.urlopen(f"http://127.0.0.1:{world.http}/health", timeout=5) as page:
-                if json.loads(page.read())["checks"]["broker"]["status"] == "ok":
-                    return
+        health = f"http://127.0.0.1:{world.http}/health"
+        with contextlib.suppress(OSError), urllib.request.urlopen(health, timeout=5) as page:
+            if json.loads(page.read())["checks"]["broker"]["status"] == "ok":
+                return
         if ingest.poll() is not None or time.monotonic() > deadline:
             raise CannotRun(f"ingest does not come up: {(world.folder / 'ingest.log').read_text()[-500:]}")
         time.sleep(0.1)
@@ -212,6 +212,7 @@ class Load:
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
+        self._before: dict[str, float] = {}  # while everything was born
         self.trouble: dict[str, float] = {}
 
     def begin(self, *, rate: float, seconds: float, window: int) -> None:
@@ -230,7 +231,9 @@ class Load:
         if not line:
             raise CannotRun("the load has ended by itself; what it said stands above")
         told: dict[str, float] = json.loads(line)
-        self.trouble = {name: told[name] for name in ("rebirths", "resent")}
+        counts = {name: told[name] for name in ("rebirths", "resent")}
+        self._before = self._before or counts
+        self.trouble = {name: count - self._before[name] for name, count in counts.items()}
         return told
 
 
