@@ -20,8 +20,8 @@ from edge.journal_file import (
     JournalStatus,
     Limits,
     NotedCommand,
-    look_into,
 )
+from edge.journal_look import look_at_name
 from edge.losses import Loss
 from edge.records import Draft, Entry
 from runtime.logs import get_log
@@ -202,9 +202,9 @@ def _former(aside: Path) -> dict[str, object]:
     """Say what can still be read of a damaged journal's name and size, so that the cloud can tell what is missing."""
     former: dict[str, object] = {"id": None, "last": None, "reason": "damaged"}
     # What is too damaged says nothing, and a number that is none is damage too.
-    with suppress(sqlite3.DatabaseError, ValueError, KeyError):
-        status = look_into(aside)
-        former |= {"id": status.journal_id, "last": status.last}
+    with suppress(sqlite3.DatabaseError, OSError, ValueError, KeyError):
+        name, last = look_at_name(aside)
+        former |= {"id": name, "last": last}
     return former
 
 

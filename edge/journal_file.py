@@ -150,11 +150,12 @@ class JournalFile:
                 if draft.result is not None:
                     self._finish(draft, draft.result)
             last += len(drafts)
+            newest = drafts[-1].worth if drafts else None
             clock_ms = drafts[-1].at_ms if drafts else self._clock_ms
-            while (removal := next_removal(held, self._limits)) is not None:
+            while (removal := next_removal(held, self._limits, newest=newest)) is not None:
                 loss = self._remove(removal, held, newest=last)
                 if loss is None:
-                    break  # only the newest record is left: a journal that holds nothing would report nothing
+                    break  # only the newest record is left
                 dropped = added(dropped, loss)
             self._set(last=last, dropped=sum(dropped.values()) + self._unclassed, **{CLOCK: clock_ms})
             self._set(**{DROPPED + one: count for one, count in dropped.items()})

@@ -54,6 +54,13 @@ def clock_floor(file: Path) -> int | None:
     return None
 
 
+def look_at_name(file: Path) -> tuple[str, int]:
+    """Give a journal's id and its last offset, also of a damaged one. sqlite3.DatabaseError, OSError, KeyError."""
+    with reading(file) as db:
+        meta = dict(db.execute("SELECT key, value FROM meta"))
+        return str(meta["journal_id"]), int(meta["last"])
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Found:
     """What a check has found. `problems` is empty for a journal that is as it should be."""

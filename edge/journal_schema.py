@@ -93,6 +93,8 @@ def checksum(*, offset: int, device: str, at_ms: int, birth: str, kind: str, bod
 def read_row(row: Row) -> Record:
     """Read a record; ValueError when it is not what was written."""
     offset, device, at_ms, body, birth, kind, crc = row
+    if not isinstance(body, bytes):
+        raise ValueError(f"record {offset} is not what was written: it is no bytes")  # noqa: TRY004 one error for all
     if crc is not None and crc != checksum(
         offset=offset, device=device, at_ms=at_ms, birth=birth, kind=kind, body=body
     ):

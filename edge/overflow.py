@@ -63,18 +63,20 @@ def telemetry_limit(limits: Limits) -> Amount:
     return Amount(records=int(limits.max_records * share), bytes=int(limits.max_bytes * share))
 
 
-def next_removal(held: Held, limits: Limits) -> Removal | None:
-    """Say what has to go next; None when everything fits. Ask again after it is gone."""
+def next_removal(held: Held, limits: Limits, *, newest: RecordClass | None) -> Removal | None:
+    """Say what has to go next; None when everything fits. Ask again after it is gone.
+
+    The newest record, of this class, does not go: a journal that holds nothing would report nothing.
+    """
     telemetry = held.get(RecordClass.TELEMETRY, Amount())
     share = telemetry_limit(limits)
-    if not telemetry.fits(share):
+    may_go = telemetry.records > (newest is RecordClass.TELEMETRY)
+    if may_go and not telemetry.fits(share):
         return Removal(classes=(RecordClass.TELEMETRY,), excess=_above(telemetry, share))
     everything, limit = total(held), Amount(records=limits.max_records, bytes=limits.max_bytes)
     if everything.fits(limit):
         return None
-    return Removal(
-        classes=(RecordClass.TELEMETRY,) if telemetry.records else OUTLIVING, excess=_above(everything, limit)
-    )
+    return Removal(classes=(RecordClass.TELEMETRY,) if may_go else OUTLIVING, excess=_above(everything, limit))
 
 
 def _above(amount: Amount, limit: Amount) -> Amount:
