@@ -1,0 +1,197 @@
+"""Faces on any folder of labelled people (one folder a person): how well and how fast, against dlib itself.
+
+Options: `dir=DIR` (needed); `stack=dlib|opencv-zoo`; `models=DIR` (the models folder); `plot=FILE.svg` (the ROC);
+`most=2000` pictures at most; `timed=12` pictures on which times are taken; `rounds=1000` draws for the intervals.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from models.api import Floats, ModelError, Picture
+from models.face.geometry import Box
+from models.face.search import Gallery, Metric
+from models.face.stack import FaceStack, make_stack
+from models.manifest import Stack
+from models.runtime import OnnxNetwork
+from models.store import default_folder, require
+from runtime.bench import Baseline, Bench, CannotRun, Result
+
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+_RATES = (1e-2, 1e-3)
+_SEARCHED = 100_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Seen:
+    """One picture with a face: whose, and what was made of it."""
+
+    picture: Picture
+    person: int
+    box: Box
+    chip: Picture
+    template: Floats
+
+
+def measure(bench: Bench) -> None:
+    people = _people(bench)
+    stack = _stack(bench)
+    seen, without = _describe(bench, stack, people)
+    _recognition(bench, stack, seen, without)
+    _times(bench, stack, seen)
+    _search(bench, stack)
+
+
+def _people(bench: Bench) -> list[tuple[str, list[Path]]]:
+    if "dir" not in bench.options:
+        raise CannotRun("say where the people are: `--option dir=DIR`, one folder of pictures a person")
+    folder, most = Path(bench.options["dir"]), int(bench.options.get("most", "2000"))
+    if not folder.is_dir():
+        raise CannotRun(f"{folder} is no folder")
+    found: list[tuple[str, list[Path]]] = []
+    for person in sorted(one for one in folder.iterdir() if one.is_dir()):
+        files = sorted(file for file in person.iterdir() if file.suffix.lower() in _SUFFIXES)[:most]
+        most -= len(files)
+        if files:
+            found.append((person.name, files))
+    if len(found) < 2 or not any(len(files) > 1 for _, files in found):
+        raise CannotRun(f"{folder} holds no two people, or nobody twice")
+    return found
+
+
+def _stack(bench: Bench) -> FaceStack:
+    folder = Path(bench.options["models"]) if "models" in bench.options else default_folder(os.environ, Path.home())
+    try:
+        name = Stack(bench.options.get("stack", "dlib"))
+        return make_stack(name, require(name, folder), OnnxNetwork)
+    except ValueError as error:
+        raise CannotRun(f"no stack {bench.options['stack']!r}: dlib or opencv-zoo") from error
+    except ModelError as error:
+        raise CannotRun(str(error)) from error
+
+
+def _describe(bench: Bench, stack: FaceStack, people: list[tuple[str, list[Path]]]) -> tuple[list[_Seen], int]:
+    seen: list[_Seen] = []
+    without = 0
+    for number, (name, files) in enumerate(people):
+        bench.say(f"{name}: {len(files)} pictures")
+        for file in files:
+            read = cv2.imread(str(file))
+            picture = None if read is None else np.asarray(read, dtype=np.uint8)
+            faces = () if picture is None else stack.detect(picture)
+            if picture is None or not faces:
+                without += 1
+                continue
+            face = max(faces, key=lambda one: one.box.area)
+            chip = stack.chip(picture, stack.landmarks(picture, face))
+            seen.append(_Seen(picture=picture, person=number, box=face.box, chip=chip, template=stack.describe(chip)))
+    return seen, without
+
+
+def _recognition(bench: Bench, stack: FaceStack, seen: list[_Seen], without: int) -> None:
+    from tests.benchmarks.faces_parts.plot import draw_roc  # noqa: PLC0415 - a checkout alone has it
+    from tests.benchmarks.faces_parts.roc import curve, make_pairs, rate_at  # noqa: PLC0415 - likewise
+
+    numbers = np.array([one.person for one in seen], dtype=np.int64)
+    people = np.unique(numbers, return_inverse=True)[1].astype(np.int64)
+    if len(seen) < 2 or people.max() < 1 or np.bincount(people).max() < 2:
+        raise CannotRun(f"faces were found in {len(seen)} pictures only, which make no pairs to compare")
+    pairs = make_pairs(np.stack([one.template for one in seen]), people, cosine=stack.metric is Metric.COSINE)
+    strangers = int((~pairs.genuine).sum())
+    bench.add(Result(name="people", value=int(people.max()) + 1, unit="people"))
+    bench.add(Result(name="pictures_with_a_face", value=len(seen), unit="pictures"))
+    bench.add(Result(name="pictures_without", value=without, unit="pictures"))
+    bench.add(Result(name="pairs_of_one_person", value=int(pairs.genuine.sum()), unit="pairs"))
+    bench.add(Result(name="pairs_of_strangers", value=strangers, unit="pairs"))
+    marks: list[tuple[float, float, float, float]] = []
+    rounds, generator = int(bench.options.get("rounds", "1000")), np.random.default_rng(20_000)
+    sign = 1.0 if stack.metric is Metric.COSINE else -1.0
+    for far in _RATES:
+        if strangers * far < 1:
+            bench.say(f"FAR {far:g} is finer than {strangers} pairs of strangers can show")
+            continue
+        found = rate_at(pairs, far, rounds=rounds, generator=generator)
+        name = f"tar_at_far_{far:g}"
+        bench.add(Result(name=name, value=found.rate, unit=""))
+        bench.add(Result(name=f"{name}_low", value=found.low, unit=""))
+        bench.add(Result(name=f"{name}_high", value=found.high, unit=""))
+        bench.add(Result(name=f"{name}_threshold", value=sign * found.threshold, unit=stack.metric.value))
+        marks.append((far, found.rate, found.low, found.high))
+    if plot := bench.options.get("plot"):
+        title = f"{stack.name.value}: {len(seen)} pictures of {int(people.max()) + 1} people"
+        Path(plot).write_text(draw_roc(curve(pairs), marks, title), encoding="utf-8")
+        bench.say(f"ROC in {plot}")
+
+
+def _times(bench: Bench, stack: FaceStack, seen: list[_Seen]) -> None:
+    """Take times of the stack and of dlib on the same pictures, in turns, so that a busy moment meets both."""
+    from tests.support.faces import dlib_itself  # noqa: PLC0415 - builds nothing until it is asked
+
+    try:
+        dlib = dlib_itself()
+    except ImportError as error:
+        raise CannotRun("dlib is not installed, so there is nothing to compare with: `pip install dlib-bin`") from error
+    chosen = seen[:: max(1, len(seen) // int(bench.options.get("timed", "12")))]
+    steps: dict[str, tuple[Callable[[_Seen], object], Callable[[_Seen], object]]] = {
+        "detect": (lambda one: stack.detect(one.picture), lambda one: dlib.detect(one.picture)),
+        "describe": (lambda one: stack.describe(one.chip), lambda one: dlib.describe_chip(_as_dlib_takes_it(one.chip))),
+    }
+    for name, (ours, theirs) in steps.items():
+        ours(chosen[0]), theirs(chosen[0])
+        took: tuple[list[float], list[float]] = ([], [])
+        for one in chosen:
+            for run, into in zip((ours, theirs), took, strict=True):
+                started = time.perf_counter()
+                run(one)
+                into.append((time.perf_counter() - started) * 1000)
+        mine, other = (float(np.median(values)) for values in took)
+        bench.add(Result(name=f"{name}_p50", value=mine, unit="ms", baseline=Baseline(name="dlib", value=other)))
+        ratio = other / mine
+        judged = name == "describe" and stack.name is Stack.DLIB
+        bench.add(
+            Result(
+                name=f"{name}_times_faster_than_dlib",
+                value=ratio,
+                unit="",
+                goal=">= 10" if judged else None,
+                met=ratio >= 10 if judged else None,
+            )
+        )
+    if stack.name is Stack.DLIB:
+        different = max(float(np.abs(one.template - dlib.describe_chip(one.chip)).max()) for one in chosen)
+        bench.add(
+            Result(
+                name="largest_difference_of_an_embedding_value",
+                value=different,
+                unit="",
+                goal="<= 1e-4",
+                met=different <= 1e-4,
+            )
+        )
+
+
+def _as_dlib_takes_it(chip: Picture) -> Picture:
+    return chip if chip.shape[0] == 150 else np.asarray(cv2.resize(chip, (150, 150)), dtype=np.uint8)
+
+
+def _search(bench: Bench, stack: FaceStack) -> None:
+    """Search made-up templates: what the search takes does not depend on whose they are."""
+    generator = np.random.default_rng(7)
+    gallery: Gallery[int] = Gallery(size=stack.template_size, metric=stack.metric)
+    made: npt.NDArray[np.float32] = generator.normal(size=(_SEARCHED, stack.template_size)).astype(np.float32)
+    made /= np.linalg.norm(made, axis=1, keepdims=True)
+    gallery.add_all(enumerate(made))
+    took: list[float] = []
+    for probe in made[::1000]:
+        started = time.perf_counter()
+        gallery.search(probe, 5)
+        took.append((time.perf_counter() - started) * 1000)
+    p99 = float(np.percentile(took, 99))
+    bench.add(Result(name="search_100000_p50", value=float(np.median(took)), unit="ms"))
+    bench.add(Result(name="search_100000_p99", value=p99, unit="ms", goal="<= 15", met=p99 <= 15))
