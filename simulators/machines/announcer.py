@@ -109,6 +109,8 @@ class Announcer:
         try:
             act(name)
         except UnknownFault:
+            if name.partition(":")[0] in self._inner.faults():
+                raise  # it knows which parameters there are
             raise UnknownFault(name, self.faults()) from None
 
     def _value(self, point: str, written: str, fault: str) -> Value:

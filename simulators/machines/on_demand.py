@@ -5,11 +5,12 @@
 are the better ones: they bring everything that goes with it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from random import Random
 
 from drivers.api import Value
-from drivers.profile import Alarm, Condition, Profile
+from drivers.places.message import JsonPoint
+from drivers.profile import Alarm, Condition, Point, Profile
 from simulators.machines.api import Gauge, Machine, UnknownFault, gauges
 
 ALARM = "alarm"
@@ -22,16 +23,18 @@ _STEPS = 3.0  # and so many steps and deadbands of the point
 class OnDemand:
     """A machine whose points can be told to meet an alarm."""
 
-    def __init__(self, profile: Profile, inner: Machine) -> None:
+    def __init__(self, profile: Profile, inner: Machine, wanted: Mapping[str, Mapping[str, Value]]) -> None:
         self._inner = inner
         self._gauges = gauges(profile)
-        self._wanted = dict(_alarms(profile, self._gauges))
+        self._wanted = wanted
         self._asked: list[str] = []
         self._share: dict[str, float] = {}
         self._targets: dict[str, Value] = {}
 
     def values(self) -> Mapping[str, Value]:
         """Give what every point shows now."""
+        if not self._targets:
+            return self._inner.values()
         shown = dict(self._inner.values())
         for name, target in self._targets.items():
             gauge, share = self._gauges[name], self._share[name]
@@ -110,8 +113,16 @@ class OnDemand:
             raise UnknownFault(name, self.faults()) from None
 
 
-def _alarms(profile: Profile, known: Mapping[str, Gauge]) -> Iterable[tuple[str, Mapping[str, Value]]]:
+def on_demand(profile: Profile, machine: Machine) -> Machine:
+    """Give a machine its profile's alarms on demand; itself where there are none that its points can hold."""
+    wanted = dict(_alarms(profile, gauges(profile)))
+    return OnDemand(profile, machine, wanted) if wanted else machine
+
+
+def _alarms(profile: Profile, known: Mapping[str, Gauge]) -> Iterator[tuple[str, Mapping[str, Value]]]:
     for name, alarm in profile.alarms.items():
+        if any(_happens(profile.points[one]) for one in (alarm.point, *(c.point for c in alarm.when)) if one):
+            continue
         if alarm.point is not None:
             yield from ((f"{name}.{code}", {alarm.point: known[alarm.point].fit(int(code))}) for code in alarm.codes)
         else:
@@ -143,6 +154,12 @@ def _state(one: Condition, gauge: Gauge) -> Value | None:
         others = (int(key) for key in gauge.point.enumeration if int(key) not in one.not_one_of)
         return next(others, max(one.not_one_of) + 1)
     return None
+
+
+def _happens(point: Point) -> bool:
+    """Whether a point tells what happens once, so that it holds nothing: an Announcer has a fault for each of these."""
+    place = point.table
+    return isinstance(place, JsonPoint) and (place.is_momentary or place.rest is not None)
 
 
 def _moves(gauge: Gauge) -> bool:

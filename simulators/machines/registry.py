@@ -13,7 +13,7 @@ from simulators.machines.elevator import ElevatorMachine
 from simulators.machines.escalator import EscalatorMachine
 from simulators.machines.generic import GenericMachine
 from simulators.machines.meter import ElectricityMachine, FlowMachine
-from simulators.machines.on_demand import OnDemand
+from simulators.machines.on_demand import on_demand
 from simulators.machines.passage import BarrierMachine, DoorMachine, TurnstileMachine
 from simulators.machines.pump import PumpMachine
 from simulators.machines.reader import ReaderMachine
@@ -64,6 +64,6 @@ def make_machine(profile: Profile, *, time_scale: float = 1.0) -> Machine:
     """
     make = BY_PROTOCOL.get(profile.protocol) or MACHINES.get(profile.kind)
     machine = make(profile, time_scale) if make is not None else GenericMachine(profile)
-    if profile.alarms and profile.protocol in _HOLDS_POINTS:
-        machine = OnDemand(profile, machine)
+    if profile.protocol in _HOLDS_POINTS:
+        machine = on_demand(profile, machine)
     return Announcer(profile, machine) if profile.protocol == "json" else machine
