@@ -137,7 +137,7 @@ def status_of(db: sqlite3.Connection) -> JournalStatus:
         oldest_ms=None if oldest is None else int(oldest[0]),
         unfinished_commands=int(db.execute("SELECT count(*) FROM commands WHERE outcome IS NULL").fetchone()[0]),
         gaps=int(db.execute("SELECT count(*) FROM gaps").fetchone()[0]),
-        held=held,
+        held={one: held[one] for one in RecordClass if one in held},
         lost={
             RecordClass(key.removeprefix(DROPPED)): int(value)
             for key, value in meta.items()
