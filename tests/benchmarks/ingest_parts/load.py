@@ -22,6 +22,7 @@ from wire.topic import parse
 
 _TICK_S = 0.005
 _PATIENCE_S = 3.0
+_BIRTH_PATIENCE_S = 60.0
 _TOKENS_S = 5.0
 _CHUNK = 65_536
 
@@ -130,7 +131,7 @@ class Load:
                 self._send(node)
             node.progress_at = time.monotonic()
             await self._connection.drain()
-        await self.acknowledged()
+        await self.acknowledged(_BIRTH_PATIENCE_S)
 
     async def tokens(self) -> None:
         """Publish a command token for each node every 5 s, one after the other."""
@@ -173,20 +174,20 @@ class Load:
         await self.acknowledged()
         return sent
 
-    async def acknowledged(self) -> None:
+    async def acknowledged(self, patience_s: float = _PATIENCE_S) -> None:
         """Wait until everything is acknowledged."""
         while any(node.acknowledged < node.sent for node in self.nodes.values()):
-            self._send_again()
+            self._send_again(patience_s)
             await asyncio.sleep(0.1)
 
     def _send(self, node: Node, now_ms: int | None = None) -> None:
         self._connection.publish(*node.record(now_ms or time.time_ns() // 1_000_000))
 
-    def _send_again(self) -> None:
-        """Go back to the watermark at a node whose records are not acknowledged for 3 s, as an agent does."""
+    def _send_again(self, patience_s: float = _PATIENCE_S) -> None:
+        """Go back to the watermark at a node whose records are not acknowledged for a while, as an agent does."""
         now = time.monotonic()
         for node in self.nodes.values():
-            if node.sent > node.acknowledged and now - node.progress_at > _PATIENCE_S:
+            if node.sent > node.acknowledged and now - node.progress_at > patience_s:
                 again = node.sent - node.acknowledged
                 node.sent, node.progress_at = node.acknowledged, now
                 self.resent += again
