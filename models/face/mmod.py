@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from models.api import Floats, Network, Picture, check_picture
@@ -21,12 +22,12 @@ STEPS = ((5, 2, 0), (5, 2, 0), (5, 2, 0), (5, 1, 2), (5, 1, 2), (5, 1, 2), (9, 1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MmodOptions:
-    """How to look: `longest` is the longest side in pixels that the picture is reduced to, None for never.
+    """How to look: `smallest` is the side in pixels of the smallest box that is searched for, at least 80.
 
-    `threshold` is the least score.
+    Larger is quicker: the picture is shrunk first, so that this becomes 80. `threshold` is the least score.
     """
 
-    longest: int | None = None
+    smallest: int = WINDOW
     threshold: float = 0.0
 
 
@@ -40,7 +41,7 @@ class MmodDetector:
     def detect(self, picture: Picture) -> tuple[Face, ...]:
         """Find faces, the best first; boxes may reach over the picture's edge. BadPicture for what is no picture."""
         check_picture(picture)
-        small, factor = reduce(picture, self._options.longest)
+        small, factor = _shrunk(picture, WINDOW / max(WINDOW, self._options.smallest))
         layout = plan_tiles(small.shape[0], small.shape[1], padding=PADDING, outer_padding=OUTER_PADDING)
         tiles = make_tiles(small, layout, MEANS)
         if min(tiles.shape[2:]) < _LEAST_TILES:
@@ -56,18 +57,13 @@ _LEAST_TILES = 40
 """Below this the three steps of 2 leave no row to look at."""
 
 
-def reduce(picture: Picture, longest: int | None) -> tuple[Picture, float]:
-    """Shrink a picture by averaging whole blocks until its longest side fits; give it with the factor back."""
-    side = max(picture.shape[:2])
-    if longest is None or side <= longest:
+def _shrunk(picture: Picture, scale: float) -> tuple[Picture, float]:
+    """Shrink a picture by the mean of areas; give it with the factor that leads back."""
+    rows, columns = round(picture.shape[0] * scale), round(picture.shape[1] * scale)
+    if scale >= 1 or not rows or not columns:
         return picture, 1.0
-    block = -(-side // longest)
-    rows, columns = picture.shape[0] // block * block, picture.shape[1] // block * block
-    if not rows or not columns:
-        return picture, 1.0
-    parts = picture[:rows, :columns].reshape(rows // block, block, columns // block, block, 3)
-    total = parts.sum(axis=(1, 3), dtype=np.uint32)
-    return ((total + block * block // 2) // (block * block)).astype(np.uint8), float(block)
+    small = cv2.resize(picture, (columns, rows), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, dtype=np.uint8), 1 / scale
 
 
 def decode(scores: Floats, layout: Layout, threshold: float) -> tuple[Face, ...]:

@@ -1,4 +1,4 @@
-"""The tiled pyramid: all sizes of a picture in one, so that one run of a network finds faces of every size. Pure.
+"""The tiled pyramid: all sizes of a picture in one, so that one run of a network finds faces of every size.
 
 Layout and arithmetic are dlib's (dlib/image_transforms/image_pyramid.h, dlib/dnn/input.h): each level is 5/6 of the one
 before, resized bilinearly with the corners aligned; the tiles go down the left side, then up the right side.
@@ -7,6 +7,7 @@ before, resized bilinearly with the corners aligned; the tiles go down the left 
 import math
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from models.api import Floats, Picture
@@ -70,32 +71,25 @@ def _left_count(sizes: list[tuple[int, int]], padding: int) -> int:
 
 def make_tiles(picture: Picture, layout: Layout, means: tuple[float, float, float]) -> Floats:
     """Give the tiles (1, 3, height, width), RGB, (value - mean) / 256, 0 between them."""
-    tiles = np.zeros((3, layout.height, layout.width), dtype=np.float32)
-    average = np.array(means, dtype=np.float32)[:, None, None]
-    level = (picture[:, :, ::-1].transpose(2, 0, 1).astype(np.float32) - average) / np.float32(_SCALE)
+    tiles = np.zeros((layout.height, layout.width, 3), dtype=np.float32)
+    level = (picture.astype(np.float32) - np.array(means[::-1], dtype=np.float32)) * np.float32(1 / _SCALE)
     for box in layout.boxes:
         rows, columns = int(box.height), int(box.width)
         level = resize(level, rows, columns)
-        tiles[:, int(box.top) : int(box.top) + rows, int(box.left) : int(box.left) + columns] = level
-    return tiles[None]
+        tiles[int(box.top) : int(box.top) + rows, int(box.left) : int(box.left) + columns] = level
+    return np.ascontiguousarray(tiles[:, :, ::-1].transpose(2, 0, 1)[None])
 
 
-def resize(planes: Floats, rows: int, columns: int) -> Floats:
-    """Resize (count, height, width) bilinearly so that corners stay corners."""
-    if planes.shape[1:] == (rows, columns):
-        return planes
-    top, bottom, down = _steps(planes.shape[1], rows)
-    left, right, across = _steps(planes.shape[2], columns)
-    above = planes[:, top]
-    upright = above + (planes[:, bottom] - above) * down[:, None]
-    beside = upright[:, :, left]
-    return beside + (upright[:, :, right] - beside) * across
-
-
-def _steps(before: int, after: int) -> tuple[np.ndarray, np.ndarray, Floats]:
-    places = np.arange(after, dtype=np.float32) * (np.float32(before - 1) / np.float32(max(after - 1, 1)))
-    low = np.minimum(np.floor(places).astype(np.intp), before - 1)
-    return low, np.minimum(low + 1, before - 1), (places - low).astype(np.float32)
+def resize(picture: Floats, rows: int, columns: int) -> Floats:
+    """Resize (height, width, 3) bilinearly so that corners stay corners."""
+    height, width = picture.shape[:2]
+    if (height, width) == (rows, columns):
+        return picture
+    down, across = (height - 1) / max(rows - 1, 1), (width - 1) / max(columns - 1, 1)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    matrix = np.array([[across, 0, 0], [0, down, 0]])
+    resized = cv2.warpAffine(picture, matrix, (columns, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(resized, dtype=np.float32)
 
 
 def to_picture(layout: Layout, box: Box) -> Box:

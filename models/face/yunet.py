@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from models.api import Floats, Network, Picture, check_picture
 from models.face.geometry import Box, Face
-from models.face.mmod import reduce
 
 STRIDES = (8, 16, 32)
 _MULTIPLE = 32
@@ -61,6 +61,20 @@ def prepare(picture: Picture, square: int | None = None) -> Floats:
     blob = np.zeros((1, 3, rows, columns), dtype=np.float32)
     blob[0, :, :height, :width] = picture.transpose(2, 0, 1)
     return blob
+
+
+def reduce(picture: Picture, longest: int | None) -> tuple[Picture, float]:
+    """Shrink a picture, by a whole number, until its longest side fits; give it with the factor that leads back."""
+    side = max(picture.shape[:2])
+    if longest is None or side <= longest:
+        return picture, 1.0
+    block = -(-side // longest)
+    rows, columns = picture.shape[0] // block, picture.shape[1] // block
+    if not rows or not columns:
+        return picture, 1.0
+    whole = picture[: rows * block, : columns * block]
+    small = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, dtype=np.uint8), float(block)
 
 
 def decode(outputs: Mapping[str, Floats], width: int, *, threshold: float, overlap: float) -> tuple[Face, ...]:

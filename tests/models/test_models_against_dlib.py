@@ -5,9 +5,12 @@ import pytest
 
 from models.api import Picture
 from models.face.chip import TARGETS, cut_chip
+from models.face.mmod import MmodDetector, MmodOptions
 from models.face.rendered import PERSON, STRANGER, draw_face
 from models.face.tiles import plan_tiles
-from tests.support.faces import detector, dlib_itself, doubled, landmarks, read_picture, recogniser
+from models.manifest import Role
+from models.runtime import OnnxNetwork
+from tests.support.faces import built, detector, dlib_itself, doubled, landmarks, read_picture, recogniser
 from tests.support.shared import shared
 
 DRAWN = {
@@ -113,3 +116,22 @@ def test_tiles_lie_in_the_picture_and_do_not_overlap(height: int, width: int) ->
         assert box.bottom < layout.height - 10
         assert all(box.meet(other).area == 0 for other in layout.boxes[index + 1 :])
     assert len(rest) >= 1 or height < 7
+
+
+@pytest.mark.parametrize("smallest", [80, 92, 110])
+def test_a_quicker_search_finds_the_same_face_at_nearly_the_same_place(smallest: int) -> None:
+    picture = DRAWN["plain"]
+    (whole,) = detector().detect(picture)
+    (found,) = MmodDetector(OnnxNetwork(built(Role.DETECTOR)), MmodOptions(smallest=smallest)).detect(picture)
+    assert whole.box.meet(found.box).area > 0.7 * whole.box.area
+
+
+def test_a_search_for_large_faces_does_not_find_a_small_one() -> None:
+    large_only = MmodDetector(OnnxNetwork(built(Role.DETECTOR)), MmodOptions(smallest=200))
+    assert large_only.detect(DRAWN["plain"]) == ()
+    assert len(large_only.detect(DRAWN["large"])) == 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 5), (8, 300), (300, 8), (20, 20)])
+def test_a_picture_too_small_for_a_face_has_none(size: tuple[int, int]) -> None:
+    assert detector().detect(np.full((*size, 3), 99, np.uint8)) == ()
