@@ -175,7 +175,7 @@ class Ingest(Strict):
     """From broker to database."""
 
     http: Http = Http(port=8081)
-    batch_messages: Annotated[int, Field(ge=1, le=100_000)] = 500
+    batch_messages: Annotated[int, Field(ge=1, le=100_000)] = 2000
     batch_wait: Duration = timedelta(milliseconds=20)
     reorder_timeout: Duration = timedelta(seconds=2)
     host_id: str = Field(default="linli", description="our name among Sparkplug hosts: unique at the broker")

@@ -201,7 +201,7 @@ async def _open(conn: AsyncConnection, happening: _Happening, now_ms: int) -> No
         building_id=device.where.building_id,
         place_id=device.where.place_id,
         rule=rule.id,
-        profile_hash=watched.profile.hash,
+        profile_hash=device.profile_hash or watched.profile.hash,  # the latter is worked out each time
         priority=rule.priority.value,
         active=flags.active,
         acknowledged=flags.acknowledged,

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
@@ -129,10 +129,14 @@ class EmbeddedTelemetry:
         connection = self._connection()
         try:
             connection.execute("BEGIN IMMEDIATE")
-            fresh = {key for sample in samples if (key := (sample.device_id, sample.point)) not in self._ids}
-            ids = {**self._ids, **{key: self._series_id(connection, *key) for key in fresh}} if fresh else self._ids
+            ids = self._ids
+            try:
+                rows = _rows(samples, ids)
+            except KeyError:  # series that are new are rare, and looking for them costs as much as the rest
+                fresh = {(one.device_id, one.point) for one in samples} - ids.keys()
+                ids = {**ids, **{key: self._series_id(connection, *key) for key in fresh}}
+                rows = _rows(samples, ids)
             state = read_state(connection)
-            rows = [(ids[one.device_id, one.point], one.at_ms, stored(one.value), one.quality) for one in samples]
             rows.sort(key=itemgetter(0, 1))  # in the order of the file's pages
             made = connection.total_changes
             connection.executemany(
@@ -177,6 +181,13 @@ class EmbeddedTelemetry:
 
 
 Row = tuple[int, int, float | str | None, int]
+
+
+def _rows(samples: Sequence[Sample], ids: Mapping[tuple[int, str], int]) -> list[Row]:
+    """Give samples as they lie in the file; KeyError when a series has no number yet."""
+    return [
+        (ids[device_id, point], at_ms, stored(value), quality) for device_id, point, at_ms, value, quality in samples
+    ]
 
 
 def _write_late(connection: sqlite3.Connection, rows: Sequence[Row], state: State) -> int:

@@ -104,9 +104,10 @@ def stored(value: float | str | None) -> float | str | None:
     """Give a value as it lies in the file: whole numbers as integers, which SQLite keeps in fewer bytes."""
     if value is None or isinstance(value, str):
         return value
-    if not math.isfinite(value):
-        return None
-    return int(value) if value.is_integer() and -_SMALL <= value <= _SMALL else float(value)
+    number = float(value)
+    if number.is_integer():
+        return int(number) if -_SMALL <= number <= _SMALL else number
+    return number if math.isfinite(number) else None
 
 
 def shown(value: float | str | None) -> float | str | None:
