@@ -75,6 +75,8 @@ class Gallery(Generic[Key]):
             vectors[:before] = self._vectors[:before]
             squares = np.empty(room, dtype=np.float32)
             squares[:before] = self._squares[:before]
+            # No copy of a template outlives its removal.
+            self._vectors[:] = 0
             self._vectors, self._squares = vectors, squares
         for row, (key, vector) in enumerate(pairs, start=before):
             self._vectors[row] = vector
@@ -89,7 +91,7 @@ class Gallery(Generic[Key]):
             self._vectors[row], self._squares[row] = self._vectors[last], self._squares[last]
             self._keys[row] = self._keys[last]
             self._keys.pop()
-            self._vectors[last] = 0
+            self._vectors[last], self._squares[last] = 0, 0
         return len(rows)
 
     def search(self, template: Floats, top: int = 1) -> tuple[Match[Key], ...]:
