@@ -8,8 +8,11 @@ import numpy.typing as npt
 import pytest
 
 from models.api import BadPicture, Floats, ModelError, Picture
+from models.face.geometry import Box, Face
 from models.face.rendered import PERSON, STRANGER, draw_face
+from models.face.selftest import self_test
 from models.face.sface import SIDE, TARGETS, SFaceRecogniser, warp
+from models.face.stack import ZooStack
 from models.face.yunet import YuNetDetector, YuNetOptions, decode, prepare
 from models.manifest import Role
 from models.runtime import OnnxNetwork
@@ -131,3 +134,18 @@ def test_a_face_without_direction_gives_no_template(value: float) -> None:
 def test_what_is_no_picture_is_refused(picture: Picture) -> None:
     with pytest.raises(BadPicture, match="a picture is uint8"):
         yunet().detect(picture)
+
+
+def test_a_recogniser_to_whom_all_are_one_is_refused() -> None:
+    everyone = SFaceRecogniser(Constant(np.ones((1, 128), np.float32)))
+    stack = ZooStack(detector=yunet(), recogniser=everyone)
+    assert self_test(stack) == ("it takes a drawn stranger for the drawn person",)
+
+
+def test_a_face_of_another_detector_has_no_landmarks() -> None:
+    stack = ZooStack(detector=yunet(), recogniser=SFaceRecogniser(Constant(np.ones((1, 128), np.float32))))
+    face = Face(box=Box(left=0, top=0, right=9, bottom=9), score=1.0)
+    with pytest.raises(ModelError, match="another detector"):
+        stack.landmarks(draw_face(PERSON), face)
+    with pytest.raises(ModelError, match="make no face"):
+        stack.chip(draw_face(PERSON), np.zeros((5, 2)))
