@@ -109,7 +109,7 @@ class Journal:
 
     @property
     def clock_ms(self) -> int:
-        """The time of the newest record that was written here before it was opened, or since; 0 for none."""
+        """The floor for the clock of the next start; 0 for none."""
         return self._file.clock_ms
 
     async def append(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from edge.clock import TimeQuality
 from edge.journal_schema import (
     CLOCK,
     DROPPED,
@@ -119,7 +120,7 @@ class JournalFile:
 
     @property
     def clock_ms(self) -> int:
-        """The time of the newest record that was ever written here, in Unix ms; 0 when there was none."""
+        """The floor for the clock of the next start, in Unix ms: the time of the newest record, as of `_floor`."""
         return self._clock_ms
 
     def append(
@@ -151,7 +152,7 @@ class JournalFile:
                     self._finish(draft, draft.result)
             last += len(drafts)
             newest = drafts[-1].worth if drafts else None
-            clock_ms = drafts[-1].at_ms if drafts else self._clock_ms
+            clock_ms = _floor(self._clock_ms, drafts[-1]) if drafts else self._clock_ms
             while (removal := next_removal(held, self._limits, newest=newest)) is not None:
                 loss = self._remove(removal, held, newest=last)
                 if loss is None:
@@ -358,6 +359,13 @@ def look_into(file: Path) -> JournalStatus:
     with contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)) as db:
         db.execute("BEGIN")  # one moment for all the figures
         return status_of(db)
+
+
+def _floor(before_ms: int, newest: Draft) -> int:
+    """Give the floor after this record. A clock that was set forward just now does not raise it: it may be wrong."""
+    if newest.time is TimeQuality.STEPPED and newest.at_ms > before_ms:
+        return before_ms
+    return newest.at_ms
 
 
 def _row(offset: int, draft: Draft) -> tuple[int, str, int, bytes, str, str, int]:

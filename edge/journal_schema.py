@@ -37,7 +37,7 @@ KEEP_COMMANDS_MS = 7 * 86_400_000
 DROPPED = "dropped:"
 """A prefix in `meta`: how many records of a class are lost."""
 CLOCK = "clock_ms"
-"""In `meta`: the time of the newest record, the floor for the clock of the next start."""
+"""In `meta`: the floor for the clock of the next start, from the times of records."""
 FORMER = "former"
 """In `meta`: what is known of the journal that this one takes the place of, as JSON."""
 

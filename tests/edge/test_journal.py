@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.api import Quality, Reading
+from edge.clock import TimeQuality
 from edge.journal import FILE_NAME, JournalInUse, open_journal
 from edge.journal_file import JournalFile, JournalFull, Limits, look_into
 from edge.losses import Loss, Reason, RecordClass
@@ -188,6 +190,17 @@ async def test_the_figures_can_be_read_while_the_journal_is_open(tmp_path: Path)
     async with open_journal(tmp_path, new_id="one", limits=ROOMY, at_ms=1) as journal:
         await journal.append([draft(5), draft(6)])
         assert await asyncio.to_thread(look_into, tmp_path / FILE_NAME) == await journal.status()
+
+
+def test_the_floor_of_the_clock_follows_records_but_not_a_clock_that_was_just_set_forward(tmp_path: Path) -> None:
+    journal = opened(tmp_path)
+    floors = []
+    for at_ms, quality in ((100, "good"), (900, "stepped"), (50, "stepped"), (70, "unsynchronised")):
+        journal.append([replace(draft(at_ms), time=TimeQuality(quality))])
+        floors.append(journal.clock_ms)
+    assert floors == [100, 100, 50, 70]
+    journal.close()
+    assert opened(tmp_path).clock_ms == 70
 
 
 _APPENDER = """
