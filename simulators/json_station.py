@@ -12,6 +12,7 @@ import aiomqtt
 from drivers.api import Value
 from drivers.places.message import JsonPoint
 from drivers.profile import Profile
+from runtime.cancellation import honour_cancellation
 from simulators import disturbances as disturbing
 from simulators.devices import Devices
 from simulators.disturbances import Disturbances, Kind, Mark, Transport
@@ -200,6 +201,7 @@ async def publishing(stations: JsonStations, *, host: str, port: int, identifier
 async def _publish_for_ever(stations: JsonStations, host: str, port: int, identifier: str) -> None:
     waiting: list[tuple[float, Letter]] = []
     while True:
+        honour_cancellation()
         if Kind.LINE_DROPPED in stations.line:
             stations.outbox.clear()  # radio that nobody hears
             await asyncio.sleep(_LOOK_S)
@@ -228,6 +230,7 @@ async def _obey(client: aiomqtt.Client, stations: JsonStations) -> None:
 async def _publish(client: aiomqtt.Client, stations: JsonStations, waiting: list[tuple[float, Letter]]) -> None:
     loop = asyncio.get_running_loop()
     while Kind.LINE_DROPPED not in stations.line:
+        honour_cancellation()
         now = loop.time()
         while stations.outbox:
             letter = stations.outbox.popleft()
