@@ -168,6 +168,7 @@ class IngestProcess:
         storing: asyncio.Task[None] | None = None
         try:
             while True:
+                honour_cancellation()
                 batch = await inbox.batch(client.messages, patience=TICK)
                 await _publish(client, self._about_us(batch))
                 events = self._ingest.read(batch)
@@ -209,6 +210,7 @@ class IngestProcess:
 
     async def _send_commands(self, client: aiomqtt.Client) -> None:
         while True:
+            honour_cancellation()
             try:
                 await _publish(client, await self._downlink.due())
             except TRANSIENT as error:
