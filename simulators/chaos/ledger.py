@@ -78,7 +78,9 @@ def compare(
         elif found.quality != reading.quality or _differs(found.value, reading.value):
             ledger.lost.append(f"{what}: stored as {found.value}, quality {found.quality}")
         offered[key] = one
-    ledger.lost += _unheard(said, numbers, agent_of=agent_of, blind=tuple(blind), until_ms=until_ms, ledger=ledger)
+    judged = {(one.device, one.reading.value) for one in accepted if one.reading.point == NUMBER and one.is_good}
+    unjudged = [one for one in said if (one.device, one.number) not in judged]
+    ledger.lost += _unheard(unjudged, numbers, agent_of=agent_of, blind=tuple(blind), until_ms=until_ms, ledger=ledger)
     known = {(one.device, one.number) for one in said}
     for (device, number), times in numbers.items():
         if times > 1:
