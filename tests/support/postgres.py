@@ -56,7 +56,7 @@ def postgres(*, durable: bool = False) -> str:
     )
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    # Nothing of the tests outlives their run, so nothing waits for the disk; what must survive a crash has tests itself.
+    # Nothing of the tests outlives their run, so nothing waits for the disk but where a crash is what is tested.
     settings = [f"fsync={'on' if durable else 'off'}", "listen_addresses=127.0.0.1", f"port={port}"]
     settings += [f"unix_socket_directories={folder}", "max_connections=200", "log_min_messages=fatal"]
     command = [programs / "postgres", "-D", data, *(word for setting in settings for word in ("-c", setting))]
