@@ -259,7 +259,7 @@ def _collect_rarely() -> None:
     With its usual settings it goes through all that births told again and again, and takes a third of the time.
     """
     gc.freeze()
-    gc.set_threshold(200_000, 20, 50)
+    gc.set_threshold(200_000, 10, 10)
 
 
 async def run(config: CloudConfig) -> None:
