@@ -281,35 +281,6 @@ _OVER = (
 _TAKE_ROWS = f"{_TAKE} VALUES (?, ?, ?, ?, ?, ?, ?){_OVER}"
 _FROM_COLUMNS = "unnest($1::bigint[], $2::text[], $3::float8[], $4::text[], $5::int[], $6::bigint[])"
 _TAKE_COLUMNS = f"{_TAKE}SELECT *, $7::bigint FROM {_FROM_COLUMNS}{_OVER}"  # noqa: S608 - made of constants alone
-_WHERE_NEWER
-    if conn.dialect.name == "postgresql":
-        devices, points, times, values, qualities = zip(*rows, strict=True)
-        numbers = [None if isinstance(value, str) else value for value in values]
-        texts = [value if isinstance(value, str) else None for value in values]
-        columns = (devices, points, numbers, texts, qualities, times)
-        await conn.exec_driver_sql(_TAKE_COLUMNS + newer, (*map(list, columns), received_ms))
-        return
-    await conn.exec_driver_sql(
-        _TAKE_ROWS + newer,
-        [
-            (device_id, point, None, value, quality, at_ms, received_ms)
-            if isinstance(value, str)
-            else (device_id, point, value, None, quality, at_ms, received_ms)
-            for device_id, point, at_ms, value, quality in rows
-        ],
-    )
-
-
-_TAKE = "INSERT INTO last_value (device_id, point, number, text, quality, at_ms, received_ms) "
-_OVER = (
-    " ON CONFLICT (device_id, point) DO UPDATE SET number = excluded.number, text = excluded.text, "
-    "quality = excluded.quality, at_ms = excluded.at_ms, received_ms = excluded.received_ms"
-)
-_TAKE_ROWS = f"{_TAKE} VALUES (?, ?, ?, ?, ?, ?, ?){_OVER}"
-_TAKE_COLUMNS = (
-    _TAKE + "SELECT *, $7::bigint FROM unnest("
-    "$1::bigint[], $2::text[], $3::float8[], $4::text[], $5::int[], $6::bigint[])" + _OVER  # noqa: S608 - constants alone
-)
 _WHERE_NEWER = " WHERE excluded.at_ms >= last_value.at_ms"
 
 
