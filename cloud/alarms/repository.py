@@ -201,13 +201,21 @@ async def add_event(
 
 async def surroundings(conn: AsyncConnection, where: Where) -> Surroundings:
     """Say where a row lies, in the words of its community."""
-    query = select(community.c.name_zh, community.c.time_zone).where(community.c.id == where.community_id)
+    query = (
+        select(
+            community.c.name_zh, community.c.time_zone, building.c.name.label("building"), place.c.name.label("place")
+        )
+        .select_from(
+            community.outerjoin(building, building.c.id == where.building_id).outerjoin(
+                place, place.c.id == where.place_id
+            )
+        )
+        .where(community.c.id == where.community_id)
+    )
     row = (await conn.execute(query)).one()
     parts = [row.name_zh]
-    if where.building_id is not None:
-        parts.append(await conn.scalar(select(building.c.name).where(building.c.id == where.building_id)) or "")
-    if where.place_id is not None:
-        parts.append(await conn.scalar(select(place.c.name).where(place.c.id == where.place_id)) or "")
+    parts += [row.building or ""] if where.building_id is not None else []
+    parts += [row.place or ""] if where.place_id is not None else []
     return Surroundings(place=" / ".join(parts), time_zone=row.time_zone)
 
 

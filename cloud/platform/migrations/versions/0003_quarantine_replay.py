@@ -1,4 +1,4 @@
-"""What lies in quarantine can be replayed: when that was asked for, and why it could not be taken.
+"""What lies in quarantine can be replayed; last values have room to change in their pages.
 
 Revision: 0003
 """
@@ -17,9 +17,13 @@ def upgrade() -> None:
     op.add_column("quarantine", sa.Column("replay_ms", sa.BigInteger(), nullable=True))
     op.add_column("quarantine", sa.Column("answer", sa.Text(), nullable=True, comment=comment))
     op.create_index("ix_quarantine_replay", "quarantine", ["replay_ms"])
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("ALTER TABLE last_value SET (fillfactor = 50)")
 
 
 def downgrade() -> None:
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("ALTER TABLE last_value RESET (fillfactor)")
     op.drop_index("ix_quarantine_replay", "quarantine")
     op.drop_column("quarantine", "answer")
     op.drop_column("quarantine", "replay_ms")
