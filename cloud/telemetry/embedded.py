@@ -21,6 +21,7 @@ from runtime.health import Check, Status
 from runtime.logs import get_log
 
 _STEP_S = 0.02
+_MOST_BESIDE = 20  # milliseconds after its own at which a sample may lie
 """For how long a step of the upkeep may hold the file."""
 
 _REMEDIES = (
@@ -139,11 +140,11 @@ class EmbeddedTelemetry:
             state = read_state(connection)
             rows.sort(key=itemgetter(0, 1))  # in the order of the file's pages
             made = connection.total_changes
-            connection.executemany(
-                "INSERT INTO sample VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                [row for row in rows if row[1] >= state.frontier_ms],
-            )
+            recent = [row for row in rows if row[1] >= state.frontier_ms]
+            connection.executemany("INSERT INTO sample VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", recent)
             written = connection.total_changes - made
+            if written < len(recent):
+                written += sum(_store_beside(connection, row) is not None for row in recent)
             late = [row for row in rows if row[1] < state.frontier_ms]
             if late:
                 written += _write_late(connection, late, state)
@@ -190,6 +191,23 @@ def _rows(samples: Sequence[Sample], ids: Mapping[tuple[int, str], int]) -> list
     ]
 
 
+def _store_beside(connection: sqlite3.Connection, row: Row) -> int | None:
+    """Store a sample, at the next free millisecond when another one has its own; when it is there, None.
+
+    An agent whose clock was set back may give a time twice: both values were measured, and neither is lost.
+    """
+    series, at_ms, value, quality = row
+    for moved_ms in range(at_ms, at_ms + _MOST_BESIDE):
+        query = "SELECT value, quality FROM sample WHERE series_id = ? AND at_ms = ?"
+        held = connection.execute(query, (series, moved_ms)).fetchone()
+        if held is None:
+            connection.execute("INSERT INTO sample VALUES (?, ?, ?, ?)", (series, moved_ms, value, quality))
+            return moved_ms
+        if held == (value, quality):
+            return None
+    return None
+
+
 def _write_late(connection: sqlite3.Connection, rows: Sequence[Row], state: State) -> int:
     """Store samples of a time that is rolled up already, and mark their minutes; how many were new."""
     sealed: dict[tuple[int, int], bool] = {}
@@ -202,9 +220,10 @@ def _write_late(connection: sqlite3.Connection, rows: Sequence[Row], state: Stat
                 sealed[minute] = _is_sealed(connection, *minute, state)
             if sealed[minute]:
                 continue
-        if connection.execute("INSERT INTO sample VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", row).rowcount > 0:
+        at_ms = _store_beside(connection, row)
+        if at_ms is not None:
             written += 1
-            dirty.add(minute)
+            dirty.add((row[0], at_ms // MINUTE_MS))
     connection.executemany("INSERT INTO dirty VALUES (?, ?) ON CONFLICT DO NOTHING", sorted(dirty))
     return written
 

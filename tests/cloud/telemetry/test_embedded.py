@@ -35,6 +35,24 @@ async def test_the_same_samples_again_change_nothing(store: EmbeddedTelemetry) -
     assert [(b.count, b.low, b.high, b.mean, b.last, b.last_ms) for b in buckets] == [(3, 1.5, 3.5, 2.5, 3.5, 3000)]
 
 
+async def test_a_time_that_a_clock_gave_twice_loses_neither_value(store: EmbeddedTelemetry) -> None:
+    first, second, third = sample(1000, 1.5), sample(1000, 2.5), sample(1000, 2.5, quality=0)
+    assert await store.write([first]) == 1
+    assert await store.write([second, third]) == 2
+    assert await store.write([first, second, third]) == 0
+    (bucket,) = await store.series(device_id=1, point="pressure", from_ms=0, to_ms=10_000, max_points=1)
+    assert (bucket.count, bucket.low, bucket.high, bucket.last_ms) == (3, 1.5, 2.5, 1002)
+
+
+async def test_a_time_that_was_given_twice_long_ago_loses_neither_value(store: EmbeddedTelemetry) -> None:
+    day = 86_400_000
+    await store.write([sample(day, 1.5)])
+    while await store.maintain(day + 3_600_000):
+        pass
+    assert await store.write([sample(day, 2.5)]) == 1
+    assert await store.write([sample(day, 1.5), sample(day, 2.5)]) == 0
+
+
 async def test_a_series_is_split_into_equal_stretches(store: EmbeddedTelemetry) -> None:
     await store.write([sample(at, float(at)) for at in range(0, 1000, 100)])
     buckets = await store.series(device_id=1, point="pressure", from_ms=0, to_ms=1000, max_points=4)
