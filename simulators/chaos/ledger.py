@@ -10,6 +10,8 @@ from simulators.chaos.journal_log import Accepted
 
 NUMBER, CODE = "number", "fault_code"
 _EXAMPLES = 20
+_MOST_BESIDE = 20
+"""So many milliseconds behind its own a reading may lie, where another has its time."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,28 +58,29 @@ def compare(
 ) -> Ledger:
     """Compare everything.
 
-    Every accepted reading is stored, once, as it was accepted. Every number that was said was accepted, unless it was
-    said within one of the windows `blind` (agent, from, to), or after `until_ms`. Nothing is stored that nobody said.
+    Every accepted reading is stored, once, as it was accepted, at its time or just behind another that has it. Every
+    number that was said was accepted, unless it was said within one of the windows `blind` (agent, from, to), or after
+    `until_ms`. Nothing is stored that nobody said.
     """
     ledger = Ledger(said=len(said), accepted=len(accepted), stored=len(stored))
     rows = {(one.device, one.point, one.at_ms): one for one in stored}
     numbers = Counter((one.device, one.value) for one in stored if one.point == NUMBER and one.quality == Quality.GOOD)
-    offered: dict[tuple[str, str, int], Accepted] = {}
+    settled: dict[tuple[str, str, int, Any, int], int] = {}
+    used: set[tuple[str, str, int]] = set()
     for one in accepted:
         reading = one.reading
-        key = (one.device, reading.point, reading.at_ms)
-        found = rows.get(key)
-        what = (
-            f"{one.device}.{reading.point} = {reading.value} at {reading.at_ms}, accepted as {one.agent}#{one.offset}"
-        )
-        if key in offered and offered[key].reading.value != reading.value:
-            before = offered[key]
-            ledger.lost.append(f"{what}: has the time of {before.reading.value}, {before.agent}#{before.offset}")
-        elif found is None:
-            ledger.lost.append(f"{what}: not stored")
-        elif found.quality != reading.quality or _differs(found.value, reading.value):
-            ledger.lost.append(f"{what}: stored as {found.value}, quality {found.quality}")
-        offered[key] = one
+        same = (one.device, reading.point, reading.at_ms, reading.value, int(reading.quality))
+        if same in settled:
+            continue  # the same reading again, which is stored once
+        at_ms = _place(one, rows, used)
+        if at_ms is None:
+            found = rows.get((one.device, reading.point, reading.at_ms))
+            instead = f"stored as {found.value}, quality {found.quality}" if found is not None else "not stored"
+            what = f"{one.device}.{reading.point} = {reading.value} at {reading.at_ms}"
+            ledger.lost.append(f"{what}, accepted as {one.agent}#{one.offset}: {instead}")
+            continue
+        settled[same] = at_ms
+        used.add((one.device, reading.point, at_ms))
     judged = {(one.device, one.reading.value) for one in accepted if one.reading.point == NUMBER and one.is_good}
     unjudged = [one for one in said if (one.device, one.number) not in judged]
     ledger.lost += _unheard(unjudged, numbers, agent_of=agent_of, blind=tuple(blind), until_ms=until_ms, ledger=ledger)
@@ -89,6 +92,19 @@ def compare(
         if (device, number) not in known:
             ledger.duplicated.append(f"{device}.number = {number} is stored, and the device never said it")
     return ledger
+
+
+def _place(one: Accepted, rows: Mapping[tuple[str, str, int], Sample], used: set[tuple[str, str, int]]) -> int | None:
+    """Find where a reading is stored: at its own time, or just behind others whose time a clock gave twice."""
+    for at_ms in range(one.reading.at_ms, one.reading.at_ms + _MOST_BESIDE):
+        key = (one.device, one.reading.point, at_ms)
+        found = rows.get(key)
+        if found is None:
+            return None
+        alike = found.quality == one.reading.quality and not _differs(found.value, one.reading.value)
+        if alike and key not in used:
+            return at_ms
+    return None
 
 
 def _unheard(

@@ -50,9 +50,11 @@ def test_a_reading_that_is_stored_with_another_value_is_lost() -> None:
     assert ledger(said(1, 2), [accepted(1, 1000)], [sample(2, 1000)]).lost
 
 
-def test_two_readings_at_one_moment_are_a_loss() -> None:
+def test_two_readings_at_one_moment_are_a_loss_unless_both_are_stored_side_by_side() -> None:
     taken = [accepted(1, 1000), accepted(2, 1000, offset=2)]
-    assert ledger(said(1, 2), taken, [sample(2, 1000)]).lost
+    assert len(ledger(said(1, 2), taken, [sample(2, 1000)]).lost) == 1
+    assert ledger(said(1, 2), taken, [sample(1, 1000), sample(2, 1001)]).lost == []
+    assert len(ledger(said(1, 2), taken, [sample(1, 1000), sample(2, 1002)]).lost) == 1
 
 
 def test_a_number_that_nobody_accepted_is_lost_unless_the_agent_was_away() -> None:
