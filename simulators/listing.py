@@ -9,6 +9,7 @@ from simulators.machines import card_reader, reader
 from simulators.machines.announcer import BATTERY_LOW, DUPLICATE, OUT_OF_DATE, RETAINED, SILENT, WRONG_TYPE
 from simulators.machines.generic import OUT_OF_RANGE, STUCK_SENSOR
 from simulators.machines.on_demand import ALARM
+from simulators.machines.sensors import DRIFT, STUCK
 
 _NAME = 28
 _NARROWEST = 60
@@ -17,6 +18,8 @@ _NUMBERED = re.compile(r"(.*?-)(\d+)(-.*)?")
 COMMON: Mapping[str, str] = {
     STUCK_SENSOR: "measurements stay as they are",
     OUT_OF_RANGE: "measurements leave the range of a working sensor",
+    DRIFT: "drift, or drift:POINT: measurements go away from the truth by 3 % of their range in a minute",
+    STUCK: "stuck, or stuck:POINT: measurements stay as they are, whatever the machine does",
     ALARM: "alarm:NAME: the points show what this alarm of the profile asks for; alarm:NAME.CODE for one of its codes",
     SILENT: "who publishes: nothing comes any more",
     DUPLICATE: "who publishes: every message comes twice",

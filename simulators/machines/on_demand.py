@@ -109,8 +109,9 @@ class OnDemand:
     def _inside(self, act: Callable[[str], None], name: str) -> None:
         try:
             act(name)
-        except UnknownFault:
-            raise UnknownFault(name, self.faults()) from None
+        except UnknownFault as error:
+            knows_the_kind = name.partition(":")[0] in self._inner.faults()
+            raise UnknownFault(name, error.known if knows_the_kind else self.faults()) from None
 
 
 def on_demand(profile: Profile, machine: Machine) -> Machine:

@@ -17,6 +17,7 @@ from simulators.machines.on_demand import on_demand
 from simulators.machines.passage import BarrierMachine, DoorMachine, TurnstileMachine
 from simulators.machines.pump import PumpMachine
 from simulators.machines.reader import ReaderMachine
+from simulators.machines.sensors import faulty_sensors
 from simulators.machines.sump import SumpMachine
 from simulators.machines.thermal import ThermalArrayMachine
 from simulators.machines.ups import UpsMachine
@@ -65,5 +66,5 @@ def make_machine(profile: Profile, *, time_scale: float = 1.0) -> Machine:
     make = BY_PROTOCOL.get(profile.protocol) or MACHINES.get(profile.kind)
     machine = make(profile, time_scale) if make is not None else GenericMachine(profile)
     if profile.protocol in _HOLDS_POINTS:
-        machine = on_demand(profile, machine)
+        machine = on_demand(profile, faulty_sensors(profile, machine))
     return Announcer(profile, machine) if profile.protocol == "json" else machine

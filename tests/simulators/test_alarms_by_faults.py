@@ -18,6 +18,7 @@ from simulators.machines.api import Machine, UnknownFault
 from simulators.machines.generic import OUT_OF_RANGE, STUCK_SENSOR
 from simulators.machines.on_demand import ALARM
 from simulators.machines.registry import make_machine
+from simulators.machines.sensors import DRIFT, STUCK
 
 LONGEST_DELAY_MS = 10_000
 LONGER_DELAYS_MS = {"runs_too_long": 150_000}
@@ -104,7 +105,11 @@ def faults(name: str) -> list[str]:
     """Name what can be told to a device, with every parameter that stands for an alarm."""
     profile = catalog_profile(name)
     machine = make_machine(profile)
-    found = [fault for fault in machine.faults() if fault not in {ALARM, STUCK_SENSOR, OUT_OF_RANGE, *OF_MESSAGES}]
+    found = [
+        fault
+        for fault in machine.faults()
+        if fault not in {ALARM, DRIFT, STUCK, STUCK_SENSOR, OUT_OF_RANGE, *OF_MESSAGES}
+    ]
     for point_name, point in profile.points.items():
         plain = point_name.replace("_", "-")
         if isinstance(machine, Announcer) and plain in found:

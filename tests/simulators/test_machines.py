@@ -491,7 +491,13 @@ def meter() -> Profile:
 
 def test_any_other_kind_of_device_gets_a_generic_machine() -> None:
     assert "meter" not in MACHINES
-    assert isinstance(make_machine(meter()), GenericMachine)
+    played, generic = make_machine(meter()), GenericMachine(meter())
+    assert played.faults() == (*generic.faults(), "drift", "stuck")
+    left, right = chance(5), chance(5)
+    for _ in range(20):
+        played.step(1.0, left)
+        generic.step(1.0, right)
+    assert played.values() == generic.values()
 
 
 def test_a_generic_machine_is_always_in_range() -> None:
