@@ -68,6 +68,7 @@ node = Table(
     time_ms("seen_ms", nullable=True),
     Column("command_token", String(64), nullable=True),
     time_ms("command_token_ms", nullable=True),
+    time_ms("unheard_ms", nullable=True),  # since when ingest has no broker: whether it is online is not known
     UniqueConstraint("community_id", "name"),
 )
 
@@ -113,6 +114,7 @@ last_value = Table(
     Column("quality", Integer, nullable=False),
     time_ms("at_ms"),
     time_ms("received_ms"),
+    Column("time_quality", String(16), nullable=True, comment="why `at_ms` is not to be trusted; null when it is"),
     # Every row changes all the time: with room in its page, PostgreSQL need not touch the index again.
     postgresql_with={"fillfactor": 50},
 )

@@ -20,8 +20,16 @@ journal_gap = Table(
     Column("node_id", ForeignKey("node.id"), nullable=False, index=True),
     Column("journal_id", String(64), nullable=False),
     Column("first_offset", BigInteger, nullable=False),
-    Column("last_offset", BigInteger, nullable=False),
+    Column("last_offset", BigInteger, nullable=True, comment="null where nobody knows how much was lost"),
     Column("reason", String(200), nullable=False),
+    # How many records of each class; null where that is not known.
+    Column("lost_telemetry", BigInteger, nullable=True),
+    Column("lost_event", BigInteger, nullable=True),
+    Column("lost_alarm", BigInteger, nullable=True),
+    Column("lost_command", BigInteger, nullable=True),
+    # The times of the oldest and the newest of them, by the agent's clock.
+    time_ms("from_ms", nullable=True),
+    time_ms("to_ms", nullable=True),
     time_ms("found_ms"),
 )
 
