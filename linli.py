@@ -26,7 +26,9 @@ app.add_typer(simulate, name="simulate")
 app.add_typer(profile, name="profile")
 app.add_typer(bus, name="bus")
 app.add_typer(models, name="models")
-app.command("bench")(bench)
+app.command(
+    "bench", add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)(bench)
 
 
 def _show_version(value: bool) -> None:

@@ -1,6 +1,7 @@
 """Benchmarks: the one shape of their results."""
 
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -52,6 +53,53 @@ class Bench:
 
 class CannotRun(Exception):
     """A benchmark lacks something on this machine; the text says what."""
+
+
+class UnknownOption(Exception):
+    """A benchmark was called with words that it does not take; the text says which, and what it takes."""
+
+
+def take_options(bench: str, known: Mapping[str, str], *, pairs: Iterable[str], words: Sequence[str]) -> dict[str, str]:
+    """Read the options of a benchmark: `pairs` are NAME=VALUE, `words` are `--name value` or `--name=value`.
+
+    `known` are the names that it takes, with what they mean. UnknownOption for all else, and for one given twice.
+    """
+    taken: dict[str, str] = {}
+
+    def take(name: str, value: str) -> None:
+        if name not in known:
+            there = ", ".join(f"--{one}" for one in known)
+            raise UnknownOption(f"{bench} has no option --{name}; it takes {there or 'none'}")
+        if name in taken:
+            raise UnknownOption(f"--{name} is given twice")
+        taken[name] = value
+
+    for pair in pairs:
+        name, given, value = pair.partition("=")
+        if not given:
+            raise UnknownOption(f"write --option NAME=VALUE; {pair!r} has no value")
+        take(name, value)
+    rest = iter(words)
+    for word in rest:
+        if not word.startswith("--"):
+            raise UnknownOption(f"{bench} takes no {word!r}: its options are written --name value")
+        name, given, value = word[2:].partition("=")
+        if not given:
+            value = next(rest, "--")
+            if value.startswith("--") and name in known:
+                raise UnknownOption(f"--{name} needs a value: {known[name]}")
+        take(name, value)
+    return taken
+
+
+def describe_options(bench: str, text: str, known: Mapping[str, str]) -> str:
+    """Say what a benchmark measures (its docstring) and which options it takes."""
+    first = text.strip().splitlines()
+    lines = [f"{bench}: {first[0] if first else ''}", ""]
+    if not known:
+        return "\n".join([*lines, "It takes no options of its own."])
+    width = max(map(len, known))
+    return "\n".join([*lines, "Its options:", *(f"  --{name:{width}}  {means}" for name, means in known.items())])
 
 
 def make_report(bench: Bench, seconds: float) -> dict[str, Any]:

@@ -13,11 +13,17 @@ _FOLDER = Path(__file__).resolve().parent.parent / "tests" / "benchmarks"
 _CANNOT_RUN = 3
 
 
-def bench(
+def bench(  # noqa: PLR0917 - the words of a command line
+    context: typer.Context,
     name: Annotated[str | None, typer.Argument(help="A benchmark; without it, this lists them.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write the JSON report to this file.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print the JSON report to standard output.")] = False,
-    option: Annotated[list[str] | None, typer.Option(help="name=value, for benchmarks that take options.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="name=value: an option of the benchmark; `--name value` says the same.")
+    ] = None,
+    help_wanted: Annotated[
+        bool, typer.Option("--help", help="Show this, and the options of the benchmark that is named, and exit.")
+    ] = False,
 ) -> None:
     """Measure this product on this machine, with goals and baselines.
 
@@ -26,20 +32,30 @@ def bench(
     import json
     import time
 
-    from runtime.bench import Bench, CannotRun, make_report
+    from runtime.bench import Bench, CannotRun, UnknownOption, describe_options, make_report, take_options
 
+    if help_wanted:
+        print(context.get_help())  # with rich it prints by itself and gives nothing
     files = {file.stem: file for file in _files()}
-    if name is None:
+    if name is None and (help_wanted or not context.args):
         for stem, file in files.items():
             print(f"{stem:12} {(_load(file).__doc__ or '').splitlines()[0]}")
         raise typer.Exit
-    if name not in files:
-        print(f"no benchmark {name!r}; there are: {', '.join(files)}", file=sys.stderr)
+    if name is None or name not in files:
+        print(f"no benchmark {name or context.args[0]!r}; there are: {', '.join(files)}", file=sys.stderr)
         raise typer.Exit(2)
-    running = Bench(name=name, options=dict(item.split("=", 1) for item in option or [] if "=" in item))
+    module = _load(files[name])
+    known = getattr(module, "OPTIONS", {})
+    if help_wanted:
+        print(describe_options(name, module.__doc__ or "", known))
+        raise typer.Exit
     started = time.monotonic()
     try:
-        _load(files[name]).measure(running)
+        running = Bench(name=name, options=take_options(name, known, pairs=option or [], words=context.args))
+        module.measure(running)
+    except UnknownOption as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from error
     except CannotRun as error:
         print(f"{name} cannot run here: {error}", file=sys.stderr)
         raise typer.Exit(_CANNOT_RUN) from error

@@ -1,8 +1,6 @@
 """Reading Modbus: how fast, how cheaply, and what dead units, refusals, late answers and broken lines cost.
 
-Options: `quick=1` (about two minutes in place of six); `only=dead,late` runs only the parts that it names; `soak=60min`
-watches the agent's memory for so long (not measured otherwise; `only=soak` alone takes an hour). Each part runs in
-processes of its own, the reading side on one core, beside a server that is not pymodbus's.
+Each part runs in processes of its own, the reading side on one core, beside a server that is not pymodbus's.
 """
 
 import json
@@ -16,6 +14,11 @@ from runtime.durations import parse_duration
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PERIOD_S = 1.0
+OPTIONS = {
+    "quick": "1: about two minutes in place of six",
+    "only": "the parts to run, such as dead,late; all but soak without it",
+    "soak": "how long to watch the agent's memory, such as 60min (not measured otherwise; an hour with only=soak)",
+}
 
 
 def measure(bench: Bench) -> None:

@@ -1,7 +1,6 @@
 """A community on which everything that can go wrong goes wrong, and a ledger: nothing lost, nothing doubled.
 
-Options: `for=10m` (or seconds), `seed=N`, `database=postgresql`, `folder=PATH` (kept afterwards; without it a temporary
-one, kept when something was missed). The seed decides the schedule, which is told before anything starts.
+The seed decides the schedule, which is told before anything starts.
 """
 
 import asyncio
@@ -24,6 +23,12 @@ from simulators.chaos.run import describe, run, small_town, write_schedule
 from simulators.chaos.schedule import make_schedule
 from simulators.chaos.stack import TownFailed
 
+OPTIONS = {
+    "for": "how long troubles come, such as 10m, or seconds; one minute without it",
+    "seed": "a number that decides the schedule; drawn, and told, without it",
+    "database": "sqlite (without it) or postgresql, a server of the run's own",
+    "folder": "where everything is kept; without it a temporary one, kept when something was missed",
+}
 DATABASES = ("sqlite", "postgresql")
 
 
@@ -34,7 +39,7 @@ def measure(bench: Bench) -> None:
     schedule = make_schedule(town, seed=seed, seconds=seconds)
     words = write_schedule(schedule)
     bench.more |= {"seed": seed, "for_seconds": seconds, "database": database, "schedule": words}
-    bench.say(f"seed {seed} for {seconds:g} s on {database}; played again with --option seed={seed}")
+    bench.say(f"seed {seed} for {seconds:g} s on {database}; played again with --seed {seed}")
     for line in words:
         bench.say(line)
     chosen = bench.options.get("folder")
@@ -83,7 +88,7 @@ def _options(bench: Bench) -> tuple[float, int, str]:
         lasts = timedelta(seconds=float(given)) if given.isdigit() else _duration(given)
         seed = int(bench.options["seed"]) if "seed" in bench.options else secrets.randbelow(10**6)
     except (ValidationError, ValueError) as error:
-        raise CannotRun("write for=10min (or seconds) and seed=NUMBER") from error
+        raise CannotRun("write --for 10min (or seconds) and --seed NUMBER") from error
     database = bench.options.get("database", "sqlite")
     if database not in DATABASES:
         raise CannotRun(f"database is one of {', '.join(DATABASES)}")

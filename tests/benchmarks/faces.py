@@ -1,8 +1,4 @@
-"""Faces on any folder of labelled people (one folder a person): how well and how fast, against dlib itself.
-
-Options: `dir=DIR` (needed); `stack=dlib|opencv-zoo`; `models=DIR` (the models folder); `plot=FILE.svg` (the ROC);
-`most=2000` pictures at most; `timed=12` pictures on which times are taken; `rounds=1000` draws for the intervals.
-"""
+"""Faces on any folder of labelled people (one folder a person): how well and how fast, against dlib itself."""
 
 import os
 import time
@@ -23,6 +19,15 @@ from models.runtime import OnnxNetwork
 from models.store import default_folder, require
 from runtime.bench import Baseline, Bench, CannotRun, Result
 
+OPTIONS = {
+    "dir": "the folder of people; it is needed",
+    "stack": "dlib (without it) or opencv-zoo",
+    "models": "the folder of models",
+    "plot": "the file for the ROC, an SVG",
+    "most": "how many pictures at most; 2000 without it",
+    "timed": "on how many pictures times are taken; 12 without it",
+    "rounds": "how many draws make the intervals; 1000 without it",
+}
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 _RATES = (1e-2, 1e-3)
 _SEARCHED = 100_000
@@ -50,7 +55,7 @@ def measure(bench: Bench) -> None:
 
 def _people(bench: Bench) -> list[tuple[str, list[Path]]]:
     if "dir" not in bench.options:
-        raise CannotRun("say where the people are: `--option dir=DIR`, one folder of pictures a person")
+        raise CannotRun("say where the people are: `--dir DIR`, one folder of pictures a person")
     folder, most = Path(bench.options["dir"]), int(bench.options.get("most", "2000"))
     if not folder.is_dir():
         raise CannotRun(f"{folder} is no folder")

@@ -1,10 +1,7 @@
 """Ingest: metrics a second from MQTT to the committed store with alarms decided, and how long an order takes.
 
-Options: `quick=1` (about two minutes in place of fifteen); `only=capacity,latency,bare,nodes` runs only the parts that
-it names; `database=sqlite` or `database=postgresql` leaves out the other; `size=50` or `size=10` only messages of that
-many metrics. Ingest has one core. Mosquitto, the load, PostgreSQL and this program share the others. The load: 2,000
-devices at 100 nodes, 1% of the messages change an alarm, half of which open a work order; nodes send as much as their
-window takes.
+Ingest has one core. Mosquitto, the load, PostgreSQL and this program share the others. The load: 2,000 devices at 100
+nodes, 1% of the messages change an alarm, half of which open a work order; nodes send as much as their window takes.
 """
 
 import asyncio
@@ -16,6 +13,12 @@ from runtime.bench import Baseline, Bench, CannotRun, Result
 from tests.benchmarks.ingest_parts.bare import bare_rate
 from tests.benchmarks.ingest_parts.world import Load, Sample, World, loading, running, watch_orders
 
+OPTIONS = {
+    "quick": "1: about two minutes in place of fifteen",
+    "only": "the parts to run, of capacity,latency,bare,nodes",
+    "database": "sqlite or postgresql; both without it",
+    "size": "50 or 10: only messages of that many metrics",
+}
 _PARTS = ("capacity", "latency", "bare", "nodes")
 _DATABASES = ("sqlite", "postgresql")
 _GOALS = {50: 60_000, 10: 20_000}

@@ -1,0 +1,96 @@
+"""The command that runs benchmarks: what it understands, and what it refuses."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from linli import app
+from runtime.bench import UnknownOption, describe_options, take_options
+
+KNOWN = {"for": "how long", "seed": "a number"}
+BENCHMARKS = sorted((Path(__file__).resolve().parents[1] / "benchmarks").glob("*.py"))
+
+
+@pytest.mark.parametrize(
+    ("pairs", "words"),
+    [
+        (["for=10m", "seed=7"], []),
+        ([], ["--for", "10m", "--seed", "7"]),
+        ([], ["--for=10m", "--seed=7"]),
+        (["seed=7"], ["--for", "10m"]),
+    ],
+)
+def test_all_forms_say_the_same(pairs: list[str], words: list[str]) -> None:
+    assert take_options("x", KNOWN, pairs=pairs, words=words) == {"for": "10m", "seed": "7"}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "words", "says"),
+    [
+        ([], ["--sed", "7"], "has no option --sed; it takes --for, --seed"),
+        (["sed=7"], [], "has no option --sed"),
+        (["seed"], [], "'seed' has no value"),
+        ([], ["--seed"], "--seed needs a value: a number"),
+        ([], ["--seed", "--for", "1"], "--seed needs a value"),
+        ([], ["7"], "takes no '7'"),
+        (["seed=1"], ["--seed", "2"], "given twice"),
+    ],
+)
+def test_what_a_benchmark_does_not_know_is_refused(pairs: list[str], words: list[str], says: str) -> None:
+    with pytest.raises(UnknownOption, match=says):
+        take_options("x", KNOWN, pairs=pairs, words=words)
+
+
+def test_an_option_may_have_a_value_that_looks_like_a_pair() -> None:
+    assert take_options("x", KNOWN, pairs=["for=a=b"], words=["--seed=c=d"]) == {"for": "a=b", "seed": "c=d"}
+
+
+def test_a_benchmark_without_options_says_so() -> None:
+    assert "no options" in describe_options("x", "What it measures.", {})
+
+
+def test_help_lists_the_options_of_the_benchmark_that_is_named() -> None:
+    told = CliRunner().invoke(app, ["bench", "chaos", "--help"])
+    assert told.exit_code == 0
+    for name in ("--report", "--for", "--seed", "--database"):
+        assert name in told.stdout
+    general = CliRunner().invoke(app, ["bench", "--help"])
+    assert general.exit_code == 0
+    assert "chaos" in general.stdout
+    assert "--seed" not in general.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["chaos", "--sed", "7"], "no option --sed"),
+        (["chaos", "--seed", "seven"], "--seed NUMBER"),
+        (["nothing"], "no benchmark 'nothing'"),
+        (["--seed", "7", "chaos"], "no benchmark '--seed'"),
+    ],
+)
+def test_a_wrong_call_is_told_before_anything_runs(words: list[str], says: str) -> None:
+    told = CliRunner().invoke(app, ["bench", *words])
+    assert told.exit_code in {2, 3}
+    assert says in told.stderr
+
+
+@pytest.mark.parametrize("file", BENCHMARKS, ids=lambda file: file.stem)
+def test_every_option_that_a_benchmark_reads_is_declared(file: Path) -> None:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    declared: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "OPTIONS":
+            declared = set(ast.literal_eval(node.value))
+    read = {
+        one.args[0].value
+        for one in ast.walk(tree)
+        if isinstance(one, ast.Call)
+        and isinstance(one.func, ast.Attribute)
+        and one.func.attr == "get"
+        and ast.unparse(one.func.value) == "bench.options"
+        and isinstance(one.args[0], ast.Constant)
+    }
+    assert read <= declared
