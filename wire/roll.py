@@ -21,8 +21,8 @@ class PersonKind(StrEnum):
 class Hours:
     """A time of the week, in the community's own time: minutes since midnight, the end not included.
 
-    `days` has 0 for Monday to 6 for Sunday; a time that ends before it begins lasts over midnight, and belongs to the day
-    on which it begins.
+    `days` has 0 for Monday to 6 for Sunday; a time that ends before it begins lasts over midnight, and belongs to
+    the day on which it begins.
     """
 
     days: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)
@@ -61,7 +61,7 @@ class CredentialKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Credential:
-    """A card's number as its reader tells it, or a PIN. The roll travels over HTTPS only; at the gate it lies encrypted."""
+    """A card's number as its reader tells it, or a PIN. It travels over HTTPS only, and lies encrypted at the gate."""
 
     kind: CredentialKind
     value: str = field(repr=False)
@@ -111,7 +111,7 @@ class RollDelta:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VisitorPass:
-    """A visitor's pass, signed and shown as a QR code. `gates` names agent and gate as `edge-1/north`; none: every gate.
+    """A visitor's pass, signed and shown as a QR code. `gates` are named as `edge-1/north`; without any it is for all.
 
     `uses` is how often it opens: 1 is bound to one gate, or to gates that share a ledger; None: as often as they like.
     """
