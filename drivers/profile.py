@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
 from drivers.api import Value
+from drivers.places.agent import AgentPoint
 from drivers.places.base import Kind, Place
 from drivers.places.camera import CameraPoint
 from drivers.places.message import JsonDefaults, JsonPoint
@@ -109,6 +110,7 @@ class Point(Strict):
     reader_table: ReaderPoint | None = Field(default=None, alias="reader")
     osdp_table: OsdpPoint | None = Field(default=None, alias="osdp")
     json_table: JsonPoint | None = Field(default=None, alias="json")
+    agent_table: AgentPoint | None = Field(default=None, alias="agent")
     unit: str = ""
     range: Range | None = None
     deadband: float = Field(default=0.0, ge=0, description="in the point's unit; a smaller change is not reported")
@@ -347,7 +349,7 @@ class Cjt188Defaults(Strict):
 
 
 KnownProtocol = Literal[
-    "modbus", "dlt645", "cjt188", "thermal-array", "radiometric", "camera", "reader", "osdp", "json"
+    "modbus", "dlt645", "cjt188", "thermal-array", "radiometric", "camera", "reader", "osdp", "json", "agent"
 ]
 """What a profile's `protocol` can be; the tables of its points have the same name."""
 

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import Field
 
 from drivers.address import DeviceAddress, alone, named
+from drivers.agent.config import AgentBusSettings
+from drivers.agent.config import address_problem as agent_problem
 from drivers.api import BadRequest, Bus, BusPlace, Device, Observer
 from drivers.camera.config import CameraSettings
 from drivers.cjt188.config import Cjt188Settings
@@ -39,7 +41,8 @@ BusSettings = Annotated[
     | CameraSettings
     | RadiometricSettings
     | ThermalArraySettings
-    | ReaderSettings,
+    | ReaderSettings
+    | AgentBusSettings,
     Field(discriminator="protocol"),
 ]
 """A bus in a site file; `protocol` says which kind."""
@@ -115,6 +118,12 @@ def _reader() -> Opener:
     return opening
 
 
+def _agent() -> Opener:
+    from drivers.agent import opening
+
+    return opening
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BusKind:
     """One protocol of a bus.
@@ -132,6 +141,7 @@ class BusKind:
 
 _MODBUS = BusKind(speaks="modbus", by="unit", problem=modbus_problem, opener=_modbus)
 _PRINTED = "it is printed on the meter"
+_PART = "the part of the agent that it is, such as the gate's name"
 _PUBLISHED = "its name or number in the topics that it publishes to"
 BUSES: Mapping[str, BusKind] = {
     "modbus-tcp": _MODBUS,
@@ -145,6 +155,7 @@ BUSES: Mapping[str, BusKind] = {
     "radiometric": BusKind(speaks="radiometric", by="bus", problem=alone, opener=_radiometric),
     "thermal-array": BusKind(speaks="thermal-array", by="bus", problem=alone, opener=_thermal_array),
     "reader": BusKind(speaks="reader", by="bus", problem=alone, opener=_reader),
+    "agent": BusKind(speaks="agent", by="address", problem=named(agent_problem, what=_PART), opener=_agent),
 }
 """The `protocol` of a bus to what it is."""
 

@@ -1,0 +1,1 @@
+"""What the agent itself observes, as a device among the others."""
