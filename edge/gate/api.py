@@ -89,9 +89,13 @@ class Reason(StrEnum):
     # liveness
     PICTURE_OF_A_FACE = "picture_of_a_face"
     NO_WARMTH = "no_warmth"
+    NOT_FACE_LIKE = "not_face_like"
+    """It is warm, and not as a living face is: a heated picture, a mask, a hand behind paper."""
     # temperature
     FEVER = "fever"
     COLD_SURFACE = "cold_surface"
+    NO_REFERENCE = "no_reference"
+    """A blackbody is configured, and the thermal picture does not show it: no temperature can be trusted."""
     # mask
     NO_MASK = "no_mask"
     # health code, record
