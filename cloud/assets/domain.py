@@ -33,7 +33,10 @@ class DeviceRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LastValue:
-    """The newest that is known of a point: numbers and booleans as float, text as text, None when never known."""
+    """The newest that is known of a point: numbers and booleans as float, text as text, None when never known.
+
+    `time_quality` is why `at_ms` is not to be trusted, in the words of docs/CONTRACT.md; None when it is.
+    """
 
     device_id: int
     point: str
@@ -41,6 +44,7 @@ class LastValue:
     quality: int
     at_ms: int
     received_ms: int
+    time_quality: str | None = None
 
 
 LastReading = tuple[int, str, int, float | str | None, int]

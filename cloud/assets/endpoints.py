@@ -71,7 +71,11 @@ class DeviceView(BaseModel):
 
 
 class ValueView(BaseModel):
-    """The newest that is known of a point. Booleans are 0 and 1. `quality` is good, bad or stale."""
+    """The newest that is known of a point. Booleans are 0 and 1. `quality` is good, bad or stale.
+
+    `time_quality` says how far `at_ms` can be trusted: good, or unsynchronised, behind or stepped, as the agent's clock
+    was.
+    """
 
     point: str
     value: float | str | None
@@ -79,6 +83,7 @@ class ValueView(BaseModel):
     at_ms: int
     received_ms: int
     age_ms: int
+    time_quality: str
 
 
 class DeviceDetail(DeviceView):
@@ -212,6 +217,7 @@ async def device(device_id: Id, actor: ActorDep, engine: EngineDep, clock: Clock
             at_ms=value.at_ms,
             received_ms=value.received_ms,
             age_ms=max(0, now_ms - value.at_ms),
+            time_quality=value.time_quality or "good",
         )
         for value in values
     ]

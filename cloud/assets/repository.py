@@ -225,7 +225,7 @@ async def put_last_values(conn: AsyncConnection, rows: Sequence[LastValue]) -> N
     names = ("number", "text", "quality", "at_ms", "received_ms")
     upsert = query.on_conflict_do_update(
         index_elements=[last_value.c.device_id, last_value.c.point],
-        set_={name: new[name] for name in names},
+        set_={**{name: new[name] for name in names}, "time_quality": None},
         where=new.at_ms >= last_value.c.at_ms,
     )
     await conn.execute(
@@ -276,7 +276,7 @@ async def take_last_values(
 _TAKE = "INSERT INTO last_value (device_id, point, number, text, quality, at_ms, received_ms) "
 _OVER = (
     " ON CONFLICT (device_id, point) DO UPDATE SET number = excluded.number, text = excluded.text, "
-    "quality = excluded.quality, at_ms = excluded.at_ms, received_ms = excluded.received_ms"
+    "quality = excluded.quality, at_ms = excluded.at_ms, received_ms = excluded.received_ms, time_quality = NULL"
 )
 _TAKE_ROWS = f"{_TAKE} VALUES (?, ?, ?, ?, ?, ?, ?){_OVER}"
 _FROM_COLUMNS = "unnest($1::bigint[], $2::text[], $3::float8[], $4::text[], $5::int[], $6::bigint[])"
@@ -296,6 +296,7 @@ async def last_values(conn: AsyncConnection, device_ids: Iterable[int]) -> dict[
             quality=row["quality"],
             at_ms=row["at_ms"],
             received_ms=row["received_ms"],
+            time_quality=row["time_quality"],
         )
         result.setdefault(value.device_id, []).append(value)
     return result

@@ -11,6 +11,7 @@ from cloud.access.domain import Actor, Permission, Where
 from cloud.access.service import authorise
 from cloud.assets import command_repository as commands
 from cloud.assets import repository
+from cloud.assets import trust_repository as trust
 from cloud.assets.domain import (
     DEFAULT_TIMEOUT_MS,
     MAX_TIMEOUT_MS,
@@ -215,6 +216,11 @@ async def take_last_values(
     """
     rows = [one for by_point in found for one in by_point.values()]
     await repository.take_last_values(conn, rows, received_ms=received_ms, in_order=in_order)
+
+
+async def doubt_times(conn: AsyncConnection, doubts: Mapping[tuple[int, str], tuple[int, str]]) -> None:
+    """Note of last values just taken that their times are not to be trusted: (device, point) to (time, why)."""
+    await trust.doubt_times(conn, doubts)
 
 
 async def request_command(

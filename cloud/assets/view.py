@@ -123,6 +123,10 @@ def point_row(
     quality = QUALITY.get(value.quality, "bad") if value is not None else "bad"
     number_like = point.value_type in {int, float} and not point.enumeration
     note = None if quality == "good" else h("span", t.of("quality", quality), class_="sub strong")
+    doubt = value.time_quality if value is not None else None
+    if doubt is not None:
+        known = t.of("time_quality", doubt)
+        note = join(note, h("span", known if known != doubt else t("value.doubtful"), class_="sub strong"))
     cells = (
         h(
             "div",

@@ -1,16 +1,20 @@
 """REST of quarantine and journals."""
 
 import base64
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import RowMapping
 
 from cloud.access.endpoints import ActorDep, ClockDep, EngineDep
-from cloud.ingest import quarantine, repository
+from cloud.ingest import gap_repository, quarantine, repository
+from cloud.ingest.gaps import Gap, merged
 from cloud.platform.database import reading, transaction
 from cloud.platform.http import errors
 from cloud.platform.rest import Id, Limit, Page
+
+_GAPS = 5_000
 
 router = APIRouter(prefix="/api/v1", tags=["ingest"])
 
@@ -31,12 +35,38 @@ class QuarantineView(BaseModel):
 
 
 class GapView(BaseModel):
-    """Offsets of a journal that will never come, and why."""
+    """Records of a journal that will never come, and why.
+
+    Gaps of one reason that lie side by side are given as one: `parts` says how many there are, and `kept` how many
+    records between them arrived.
+    """
 
     first_offset: int
-    last_offset: int
-    reason: str
+    last_offset: int | None = Field(description="null where nobody knows how much was lost")
+    reason: str = Field(
+        description="overflow, full disk, damaged, unreadable, unknown device, not held (the journal begins later than "
+        "what was received ends), journal damaged (that journal was replaced), or not said"
+    )
+    records: int | None = Field(description="how many records are lost; null where nobody knows")
+    lost: dict[str, int] | None = Field(
+        description="how many of each class: telemetry, event, alarm, command; null where that was not said"
+    )
+    at_most: bool = Field(description="each count of `lost` is an upper bound: some of them had arrived")
+    from_ms: int | None = Field(description="the time of the oldest of them, by the agent's clock")
+    to_ms: int | None = Field(description="the time of the newest of them")
     found_ms: int
+    parts: int
+    kept: int
+
+
+class ToldGapView(GapView):
+    """A gap as it was told, and whose it is."""
+
+    id: int
+    node_id: int
+    node: str
+    community: str
+    journal_id: str = Field(description="empty for a journal that was lost before anything of it was received")
 
 
 class JournalView(BaseModel):
@@ -97,9 +127,41 @@ def _view(row: RowMapping) -> QuarantineView:
     return QuarantineView(**{**shown, "payload": base64.b64encode(row["payload"]).decode()})
 
 
-@router.get("/journals", summary="List journals and their gaps", responses=errors(401))
-async def list_journals(actor: ActorDep, engine: EngineDep) -> Page[JournalView, int]:
-    """List the journals of all agents: how far each is committed, and the gaps that will never be filled."""
+def _gap(gap: Gap) -> dict[str, object]:
+    shown = {name: getattr(gap, name) for name in GapView.model_fields if not name.endswith("_offset")}
+    return {"first_offset": gap.first, "last_offset": gap.last, **shown}
+
+
+Agent = Annotated[Id | None, Query(description="of this agent alone (the number of its node)")]
+
+
+@router.get("/journals", summary="List journals and their gaps", responses=errors(401, 422))
+async def list_journals(actor: ActorDep, engine: EngineDep, node_id: Agent = None) -> Page[JournalView, int]:
+    """List the journals of agents: how far each is committed, and the gaps that will never be filled.
+
+    The gaps are made of the newest 5,000 that were told; `/api/v1/gaps` has each of them.
+    """
     async with reading(engine) as conn:
-        found = await repository.list_journals(conn, actor.visible())
-    return Page(items=[JournalView.model_validate(one) for one in found])
+        found = await repository.list_journals(conn, actor.visible(), node_id=node_id)
+        told = await gap_repository.list_gaps(conn, actor.visible(), node_id=node_id, limit=_GAPS)
+    gaps = merged(map(gap_repository.as_gap, told))
+    items = []
+    for row in found:
+        own = [gap for gap in gaps if (gap.node_id, gap.journal_id) == (row["node_id"], row["journal_id"])]
+        items.append(JournalView.model_validate({**row, "gaps": [_gap(gap) for gap in own]}))
+    return Page(items=items)
+
+
+@router.get("/gaps", summary="List gaps", responses=errors(401, 422))
+async def list_gaps(
+    actor: ActorDep, engine: EngineDep, node_id: Agent = None, limit: Limit = 100, cursor: Id | None = None
+) -> Page[ToldGapView, int]:
+    """List the gaps in what agents recorded, newest first, each as it was told."""
+    async with reading(engine) as conn:
+        rows = await gap_repository.list_gaps(conn, actor.visible(), node_id=node_id, before_id=cursor, limit=limit)
+    whose = ("id", "node_id", "node", "community", "journal_id")
+    items = [
+        ToldGapView.model_validate({**{name: row[name] for name in whose}, **_gap(gap_repository.as_gap(row))})
+        for row in rows
+    ]
+    return Page(items=items, next_cursor=items[-1].id if len(items) == limit else None)

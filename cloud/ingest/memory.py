@@ -108,6 +108,8 @@ class Plan:
     """The newest value of each point of devices of our own nodes, whose records come in order."""
     last_by_time: dict[int, dict[str, Sample]] = field(default_factory=dict)
     """The same of what comes in no order that is known: of foreign nodes, and out of quarantine."""
+    doubts: dict[tuple[int, str], tuple[int, str]] = field(default_factory=dict)
+    """Newest values whose time is not to be trusted, by device and point: that time, and why."""
     work: dict[int, DeviceWork] = field(default_factory=dict)
     marks: dict[tuple[int, str], int] = field(default_factory=dict)
     gaps: list[GapRow] = field(default_factory=list)

@@ -1,18 +1,24 @@
 """Diagnostics (level 4): agents, their journals and gaps, and what could not be read."""
 
+from collections import Counter
+from collections.abc import Mapping
+
 from fastapi import Request, Response
 from nicegui import ui
 
 from cloud.assets import repository as assets
-from cloud.ingest import repository
+from cloud.ingest import gap_repository, repository
+from cloud.ingest.gaps import CLASSES, Gap, merged
 from cloud.ui.format import DASH
 from cloud.ui.layout import Frame
 from cloud.ui.markup import Html, h, join
 from cloud.ui.parts import DATA_OLD_MS, age, empty, online_word
 from cloud.ui.rows import Row
 from cloud.ui.screen import Screen, Services, open_page
+from cloud.ui.texts import Texts
 
 _LIMIT = 100
+_GAPS = 1_000
 _SHOWN_BYTES = 48
 
 
@@ -42,13 +48,19 @@ async def _show(screen: Screen, request: Request) -> None:
             await frame.refresh(conn)
             nodes = await assets.nodes_for_page(conn, visible)
             journals = await repository.list_journals(conn, visible)
+            told = await gap_repository.list_gaps(conn, visible, limit=_GAPS)
+            gaps_in_all = await gap_repository.gaps_for_page(conn, visible)
             odd = await repository.list_quarantine(conn, visible, before_id=None, limit=_LIMIT)
             count = await repository.quarantined_for_page(conn, visible)
-        gaps = [(journal, gap) for journal in journals for gap in journal["gaps"]]
+        whose = {row["node_id"]: row for row in told}
+        gaps = sorted(merged(map(gap_repository.as_gap, told)), key=lambda gap: (gap.found_ms, gap.id), reverse=True)[
+            :_LIMIT
+        ]
+        counts = Counter((row["node_id"], row["journal_id"]) for row in told)
         shown = (
             ([_agent(screen, row) for row in nodes], t("diagnostics.no_agents"), len(nodes)),
-            ([_journal(screen, row) for row in journals], t("diagnostics.no_journals"), len(journals)),
-            ([_gap(screen, *pair) for pair in gaps], t("diagnostics.no_gaps"), len(gaps)),
+            ([_journal(screen, row, counts) for row in journals], t("diagnostics.no_journals"), len(journals)),
+            ([_gap(screen, whose[gap.node_id], gap) for gap in gaps], t("diagnostics.no_gaps"), gaps_in_all),
             ([_odd(screen, row) for row in odd], t("diagnostics.no_quarantine"), count),
         )
         for name, (title, part), (rows, nothing, number) in zip(titles, parts, shown, strict=True):
@@ -77,31 +89,45 @@ def _agent(screen: Screen, row: Row) -> tuple[str, Html]:
     return key, h("div", *cells, class_="row", data_row=True, data_key=key, tabindex=-1)
 
 
-def _journal(screen: Screen, row: Row) -> tuple[str, Html]:
+def _journal(screen: Screen, row: Row, gaps: Mapping[tuple[int, str], int]) -> tuple[str, Html]:
     t = screen.t
     cells = (
         h("div", h("b", row["node"]), h("span", row["community"], class_="sub"), class_="cell grow"),
         h("div", row["journal_id"], class_="cell full mono"),
         h("div", t("diagnostics.committed"), " ", h("b", f"{row['watermark']:,}"), class_="cell"),
-        h("div", t("diagnostics.gap_count", count=len(row["gaps"])), class_="cell"),
+        h("div", t("diagnostics.gap_count", count=gaps[row["node_id"], row["journal_id"]]), class_="cell"),
         h("div", age(row["updated_ms"]), class_="cell tight end"),
     )
     key = f"journal-{row['node_id']}-{row['journal_id']}"
     return key, h("div", *cells, class_="row", data_row=True, data_key=key, tabindex=-1)
 
 
-def _gap(screen: Screen, journal: Row, gap: Row) -> tuple[str, Html]:
-    t = screen.t
-    lost = gap["last_offset"] - gap["first_offset"] + 1
+def _gap(screen: Screen, whose: Row, gap: Gap) -> tuple[str, Html]:
+    t, community = screen.t, whose["community_id"]
+    last = t("diagnostics.unknown_end") if gap.last is None else f"{gap.last:,}"
+    inner = t("diagnostics.parts", count=gap.parts, kept=f"{gap.kept:,}") if gap.parts > 1 else None
+    known = gap.records is not None
+    records = t("diagnostics.lost", count=f"{gap.records:,}") if known else t("diagnostics.lost_unknown")
+    since, until = ("?" if at is None else screen.at(at, community) for at in (gap.from_ms, gap.to_ms))
+    when = "" if gap.from_ms is None and gap.to_ms is None else f"{since} {DASH} {until}"
     cells = (
-        h("div", h("b", journal["node"]), h("span", journal["community"], class_="sub"), class_="cell grow"),
-        h("div", f"{gap['first_offset']:,} {DASH} {gap['last_offset']:,}", class_="cell"),
-        h("div", t("diagnostics.lost", count=f"{lost:,}"), class_="cell strong"),
-        h("div", gap["reason"], class_="cell full"),
-        h("div", screen.at(gap["found_ms"]), class_="cell tight end"),
+        h("div", h("b", whose["node"]), h("span", whose["community"], class_="sub"), class_="cell grow"),
+        h("div", t.of("gap_reason", gap.reason), h("span", when, class_="sub"), class_="cell full"),
+        h("div", f"{gap.first:,} {DASH} {last}", h("span", inner, class_="sub") if inner else None, class_="cell"),
+        h("div", records, h("span", _classes(t, gap), class_="sub"), class_="cell strong"),
+        h("div", t("diagnostics.found"), " ", screen.at(gap.found_ms, community), class_="cell tight end dim"),
     )
-    key = f"gap-{journal['node_id']}-{journal['journal_id']}-{gap['first_offset']}"
+    key = f"gap-{gap.node_id}-{gap.journal_id}-{gap.first}"
     return key, h("div", *cells, class_="row", data_row=True, data_key=key, tabindex=-1)
+
+
+def _classes(t: Texts, gap: Gap) -> str:
+    """Say what was lost by class; an upper bound where a part of it had arrived."""
+    if gap.lost is None:
+        return t("diagnostics.no_classes")
+    counts = [f"{t.of('record_class', one)} {gap.lost[one]:,}" for one in CLASSES if one in gap.lost]
+    said = t("diagnostics.separator").join(counts)
+    return t("diagnostics.at_most", counts=said) if gap.at_most else said
 
 
 def _odd(screen: Screen, row: Row) -> tuple[str, Html]:

@@ -9,6 +9,7 @@ from cloud.alarms.domain import PointValue
 from cloud.alarms.engine import DeviceWork, Step
 from cloud.ingest import repository
 from cloud.ingest.domain import Position, Readings, Verdict, has_points, position, readings, verdict
+from cloud.ingest.gaps import read_loss
 from cloud.ingest.memory import DeviceState, Event, Incoming, NodeState, Plan, ToldOutcome, load_device, load_node
 from cloud.ingest.metrics import IngestMetrics
 from cloud.ingest.repository import GapRow
@@ -17,7 +18,15 @@ from cloud.ingest.tracking import Tracking
 from cloud.platform.database import reading
 from cloud.telemetry.api import Sample
 from cloud.telemetry.domain import LATEST_MS
-from wire.contract import COMMAND_DETAIL, COMMAND_ID, COMMAND_OUTCOME, COMMAND_TOKEN, Outcome
+from wire.contract import (
+    COMMAND_DETAIL,
+    COMMAND_ID,
+    COMMAND_OUTCOME,
+    COMMAND_TOKEN,
+    JOURNAL_GAP_DETAIL,
+    TIME_QUALITY,
+    Outcome,
+)
 from wire.events import DeviceData, NodeData, Quarantined, RebirthNeeded, Unborn
 from wire.payload import Metric, MetricValue
 from wire.topic import NodeKey
@@ -148,14 +157,10 @@ class Planner:
     ) -> None:
         if place.is_gap:
             first = node.marks[place.journal_id] + 1
+            detail = next((metric.value for metric in metrics if metric.name == JOURNAL_GAP_DETAIL), None)
+            loss = read_loss(detail, size=place.last - first + 1)
             plan.gaps.append(
-                GapRow(
-                    node_id=node.id,
-                    journal_id=place.journal_id,
-                    first=first,
-                    last=place.last,
-                    reason="the journal was full and dropped its oldest records",
-                )
+                GapRow(node_id=node.id, journal_id=place.journal_id, first=first, last=place.last, loss=loss)
             )
         elif device is not None:
             if (node.key, device) in self._tracking.births.waiting:
@@ -206,6 +211,7 @@ class Planner:
             last.update((one.point, one) for one in measured if _is_newer(one, last.get(one.point)))
         else:
             plan.last.setdefault(device_id, {}).update([(one.point, one) for one in measured])
+        _note_doubts(plan, measured, found.own.get(TIME_QUALITY))
         if state.watched is None:
             return
         rules = state.watched.by_point
@@ -331,6 +337,17 @@ def _not_ahead(plan: Plan, node: NodeState, measured: Sequence[Sample], now_ms: 
         plan.ahead[node.key] = max(ahead)
         plan.ahead_readings += len(ahead)
     return [one._replace(at_ms=now_ms) if one.at_ms > latest else one for one in measured]
+
+
+def _note_doubts(plan: Plan, measured: Sequence[Sample], doubt: MetricValue | None) -> None:
+    """Keep why the times of a record are not to be trusted; a later record of the same points says it anew."""
+    if doubt is None and not plan.doubts:
+        return
+    for one in measured:
+        if doubt is None:
+            plan.doubts.pop((one.device_id, one.point), None)
+        else:
+            plan.doubts[one.device_id, one.point] = (one.at_ms, str(doubt))
 
 
 def _is_past(one: Sample, known: PointValue | None) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -11,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cloud.access.domain import Visible
 from cloud.access.repository import visible_clause
 from cloud.assets.tables import command, community, node
+from cloud.ingest.gaps import CLASSES, Loss
 from cloud.ingest.tables import journal, journal_gap, lease, quarantine
 
 
@@ -46,13 +46,18 @@ class ReplayRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GapRow:
-    """Offsets that will never come."""
+    """Offsets that will never come; `last` is None where nobody knows how many."""
 
     node_id: int
     journal_id: str
     first: int
-    last: int
-    reason: str
+    last: int | None
+    loss: Loss
+
+    @property
+    def size(self) -> int:
+        """How many there are, as far as that is known."""
+        return 0 if self.last is None else self.last - self.first + 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,7 +140,10 @@ async def add_gaps(conn: AsyncConnection, rows: Sequence[GapRow], now_ms: int) -
                 "journal_id": row.journal_id,
                 "first_offset": row.first,
                 "last_offset": row.last,
-                "reason": row.reason,
+                "reason": row.loss.reason,
+                **{f"lost_{one}": (row.loss.lost or {}).get(one) for one in CLASSES},
+                "from_ms": row.loss.from_ms,
+                "to_ms": row.loss.to_ms,
                 "found_ms": now_ms,
             }
             for row in rows
@@ -240,8 +248,8 @@ async def count_quarantine(conn: AsyncConnection) -> int:
     return int((await conn.execute(select(func.count()).select_from(quarantine))).scalar_one())
 
 
-async def list_journals(conn: AsyncConnection, visible: Visible) -> list[dict[str, Any]]:
-    """List the journals of nodes that somebody sees, each with its gaps."""
+async def list_journals(conn: AsyncConnection, visible: Visible, *, node_id: int | None = None) -> list[RowMapping]:
+    """List the journals of nodes that somebody sees, or of one of these."""
     joined = journal.join(node, node.c.id == journal.c.node_id).join(community, community.c.id == node.c.community_id)
     query = (
         select(journal, node.c.name.label("node"), node.c.online, community.c.code.label("community"))
@@ -249,20 +257,9 @@ async def list_journals(conn: AsyncConnection, visible: Visible) -> list[dict[st
         .where(visible_clause(node, visible))
         .order_by(journal.c.node_id, journal.c.updated_ms.desc())
     )
-    journals = list((await conn.execute(query)).mappings())
-    gaps: dict[tuple[int, str], list[dict[str, Any]]] = {}
-    ids = {row["node_id"] for row in journals}
-    found = await conn.execute(
-        select(journal_gap).where(journal_gap.c.node_id.in_(ids)).order_by(journal_gap.c.first_offset)
-    )
-    for row in found.mappings():
-        gap = {name: row[name] for name in ("first_offset", "last_offset", "reason", "found_ms")}
-        gaps.setdefault((row["node_id"], row["journal_id"]), []).append(gap)
-    names = ("node_id", "node", "community", "online", "journal_id", "watermark", "updated_ms")
-    return [
-        {**{name: row[name] for name in names}, "gaps": gaps.get((row["node_id"], row["journal_id"]), [])}
-        for row in journals
-    ]
+    if node_id is not None:
+        query = query.where(journal.c.node_id == node_id)
+    return list((await conn.execute(query)).mappings())
 
 
 async def quarantined_for_page(conn: AsyncConnection, visible: Visible) -> int:

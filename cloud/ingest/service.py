@@ -271,6 +271,7 @@ class Ingest:
         async with self._transaction() as conn:
             await assets.take_last_values(conn, plan.last.values(), received_ms=now_ms, in_order=True)
             await assets.take_last_values(conn, plan.last_by_time.values(), received_ms=now_ms, in_order=False)
+            await assets.doubt_times(conn, plan.doubts)
             changes = await alarms.evaluate(conn, list(plan.work.values()), now_ms=now_ms)
             for node_id in plan.caught_up:
                 await alarms.caught_up(conn, node_id, now_ms)
@@ -300,7 +301,7 @@ class Ingest:
         metrics.samples.inc(len(plan.samples))
         metrics.out_of_range.inc(plan.out_of_range)
         metrics.ahead.inc(plan.ahead_readings)
-        metrics.gaps.inc(sum(gap.last - gap.first + 1 for gap in plan.gaps))
+        metrics.gaps.inc(sum(gap.size for gap in plan.gaps))
         for key, by_ms in plan.ahead.items():
             if now_ms - self._ahead.get(key, 0) >= TROUBLE_SHOWN_MS:
                 self._log.warning("a clock is ahead", node=str(key), by_s=round(by_ms / 1000))

@@ -8,8 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cloud.alarms import engine as alarms
 from cloud.assets import service as assets
 from cloud.assets.service import UnknownCommunity
-from cloud.ingest import repository
+from cloud.ingest import gap_repository, repository
 from cloud.ingest.domain import declaration, has_points, points_of
+from cloud.ingest.gaps import Former, Loss, Reason, read_former
 from cloud.ingest.memory import Event, NodeState, device_state, load_node
 from cloud.ingest.metrics import IngestMetrics
 from cloud.ingest.repository import GapRow, QuarantineRow
@@ -23,6 +24,7 @@ from wire.contract import (
     ALARM_OVERRIDES,
     COMMAND_TOKEN,
     JOURNAL_FIRST,
+    JOURNAL_FORMER,
     JOURNAL_ID,
     JOURNAL_OFFSET,
     PROFILE_DOCUMENT,
@@ -137,7 +139,9 @@ class StateKeeper:
         node.journal_id = journal_id
         node.first = max(first, 1) if isinstance(first, int) else 1
         tracking.births.journals[key] = (journal_id, node.first)
-        await self._place_journal(conn, node, journal_id, named.get(JOURNAL_OFFSET), now_ms)
+        former = read_former(named.get(JOURNAL_FORMER))
+        last = named.get(JOURNAL_OFFSET)
+        await self._place_journal(conn, node, journal_id, last=last, former=former, now_ms=now_ms)
 
     async def _unborn(self, conn: AsyncConnection, key: NodeKey, now_ms: int) -> None:
         """Take the devices of a foreign node for offline until their own births; ours say when one is gone."""
@@ -146,12 +150,21 @@ class StateKeeper:
             await assets.node_died(conn, node_id=known.id, now_ms=now_ms)
 
     async def _place_journal(
-        self, conn: AsyncConnection, node: NodeState, journal_id: str, last: object, now_ms: int
+        self,
+        conn: AsyncConnection,
+        node: NodeState,
+        journal_id: str,
+        *,
+        last: object,
+        former: Former | None,
+        now_ms: int,
     ) -> None:
         """Find where to go on in a journal; what it no longer holds is a gap that people can see."""
         mark = await repository.watermark(conn, node.id, journal_id)
         if mark is None:
-            if await repository.has_other_journal(conn, node.id, journal_id):
+            if former is not None:
+                await self._former_lost(conn, node, journal_id, former, now_ms)
+            elif await repository.has_other_journal(conn, node.id, journal_id):
                 # What the old one held beyond its watermark is lost with it, or this agent is a copy of another.
                 self._log.warning("an agent has begun another journal", node=str(node.key), journal=journal_id)
             mark = node.first - 1
@@ -162,10 +175,10 @@ class StateKeeper:
                 journal_id=journal_id,
                 first=mark + 1,
                 last=node.first - 1,
-                reason="the journal no longer holds these records",
+                loss=Loss(reason=Reason.NOT_HELD),
             )
             await repository.add_gaps(conn, [gap], now_ms)
-            self._metrics.gaps.inc(gap.last - gap.first + 1)
+            self._metrics.gaps.inc(gap.size)
             mark = node.first - 1
             await repository.put_watermarks(conn, [(node.id, journal_id, mark)], now_ms)
         elif isinstance(last, int) and 0 < last < mark:
@@ -179,6 +192,37 @@ class StateKeeper:
         node.marks[journal_id] = mark
         # The edge may have missed the last acknowledgement; it then need not send again what is here.
         node.ack_wanted = mark > 0
+
+    async def _former_lost(
+        self, conn: AsyncConnection, node: NodeState, journal_id: str, former: Former, now_ms: int
+    ) -> None:
+        """Note what was lost with the journal that a new one takes the place of; each birth says it, the first counts.
+
+        One that is too damaged to say its name was the one that records came from last, and nobody knows how much of
+        it was not received yet.
+        """
+        if former.journal_id is None:
+            old_id, mark = await gap_repository.newest_journal(conn, node.id, besides=journal_id) or ("", 0)
+        else:
+            old_id = former.journal_id
+            found = await repository.watermark(conn, node.id, old_id)
+            if found is None:
+                await repository.put_watermarks(conn, [(node.id, old_id, 0)], now_ms)
+            mark = found or 0
+        self._log.warning(
+            "an agent's journal was replaced", node=str(node.key), former=old_id, received=mark, last=former.last
+        )
+        if former.last is not None and former.last <= mark:
+            return  # all of it is here
+        gap = GapRow(
+            node_id=node.id,
+            journal_id=old_id,
+            first=mark + 1,
+            last=former.last,
+            loss=Loss(reason=former.reason),
+        )
+        await repository.add_gaps(conn, [gap], now_ms)
+        self._metrics.gaps.inc(gap.size)
 
     async def _device_born(
         self, conn: AsyncConnection, born: DeviceBorn, event: Event, rows: list[QuarantineRow], now_ms: int

@@ -44,6 +44,7 @@ class FakeEdge:
         self.records: list[Record] = []
         self.devices = devices
         self.overrides = overrides
+        self.former: str | None = None
 
     def births(self, at_ms: int) -> list[Message]:
         """The whole birth sequence."""
@@ -51,9 +52,18 @@ class FakeEdge:
         messages += [self.session.device_birth(device, self._device_metrics(), at_ms) for device in self.devices]
         return messages
 
-    def journal(self, at_ms: int, device: str = "pump-1", *, quality: Quality = Quality.GOOD, **values: Value) -> int:
-        """Write a record into the journal; its offset."""
-        self.records.append(Record(device=device, at_ms=at_ms, values=values, quality=quality))
+    def journal(
+        self,
+        at_ms: int,
+        device: str = "pump-1",
+        *,
+        quality: Quality = Quality.GOOD,
+        time: str | None = None,
+        **values: Value,
+    ) -> int:
+        """Write a record into the journal; its offset. `time` is why its time is not to be trusted."""
+        extra = {} if time is None else {contract.TIME_QUALITY: time}
+        self.records.append(Record(device=device, at_ms=at_ms, values=values, quality=quality, extra=extra))
         return len(self.records)
 
     def outcome(self, at_ms: int, command_id: str, outcome: str, device: str = "pump-1") -> int:
@@ -87,12 +97,13 @@ class FakeEdge:
         end = len(self.records) if last is None else last
         return [self.send(offset, historical=True) for offset in range(after + 1, end + 1)]
 
-    def tombstone(self, first: int, last: int, at_ms: int) -> Message:
-        """Say that records are lost."""
-        values: dict[str, Value] = {
+    def tombstone(self, first: int, last: int, at_ms: int, *, detail: str | None = None) -> Message:
+        """Say that records are lost, and why."""
+        values: dict[str, Value | None] = {
             contract.JOURNAL_ID: self.journal_id,
             contract.JOURNAL_OFFSET: first,
             contract.JOURNAL_GAP_TO: last,
+            contract.JOURNAL_GAP_DETAIL: detail,
         }
         return self.session.data([self._metric(name, value, at_ms) for name, value in values.items()], at_ms)
 
@@ -119,6 +130,8 @@ class FakeEdge:
             contract.JOURNAL_OFFSET: len(self.records),
             contract.JOURNAL_FIRST: self.first,
             contract.JOURNAL_GAP_TO: None,
+            contract.JOURNAL_GAP_DETAIL: None,
+            contract.JOURNAL_FORMER: self.former,
             contract.COMMAND_TOKEN: "token-of-birth",
             contract.AGENT_VERSION: "1.0",
             contract.AGENT_CONFIG_REVISION: "r1",
@@ -140,6 +153,7 @@ class FakeEdge:
             contract.COMMAND_TIMEOUT_MS: None,
             contract.COMMAND_OUTCOME: None,
             contract.COMMAND_DETAIL: None,
+            contract.TIME_QUALITY: None,
         }
         metrics = [self._metric(name, value, None) for name, value in values.items()]
         commands = [contract.command_metric(name) for name in self.profile.commands]

@@ -481,10 +481,30 @@ async def _oddities(conn: AsyncConnection, site: Site, now: int) -> None:
             journal_id=f"{1:032x}",
             first_offset=88_001,
             last_offset=88_420,
-            reason="the journal was full: its oldest records were given up",
+            reason="overflow",
+            lost_telemetry=420,
+            from_ms=now - 9 * HOUR,
+            to_ms=now - 8 * HOUR,
             found_ms=now - 5 * HOUR,
         )
     )
+    for number in range(12):  # an overflow that spared events
+        await conn.execute(
+            insert(journal_gap).values(
+                node_id=node_id,
+                journal_id=f"{0:032x}",
+                first_offset=150_001 + 41 * number,
+                last_offset=150_040 + 41 * number,
+                reason="overflow",
+                lost_telemetry=38,
+                lost_alarm=2,
+                from_ms=now - 40 * HOUR + number * MINUTE,
+                to_ms=now - 40 * HOUR + (number + 1) * MINUTE,
+                found_ms=now - 30 * HOUR,
+            )
+        )
+    former = {"node_id": other, "journal_id": f"{9:032x}", "first_offset": 5_121, "last_offset": None}
+    await conn.execute(insert(journal_gap).values(**former, reason="journal damaged", found_ms=now - 70 * HOUR))
     for topic, metric, reason, payload in (
         (f"spBv1.0/{COMMUNITY}/DDATA/edge-1/pump-1", "flow_rate", "a metric that is not in the current birth", 91),
         (f"spBv1.0/{COMMUNITY}/DDATA/edge-9/meter-1", None, "the payload is not a Sparkplug payload", 12),
