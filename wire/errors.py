@@ -27,3 +27,19 @@ class SequenceError(WireError):
 
 class BadCommand(WireError):
     """An NCMD or DCMD cannot be carried out as it stands; nothing of it may be."""
+
+
+class MalformedSeal(WireError):
+    """Not a signed document of the kind that is wanted, or damaged on the way."""
+
+
+class FutureSeal(MalformedSeal):
+    """A signed document in a format that this version does not know yet: update the program that reads it."""
+
+
+class ForgedSeal(WireError):
+    """A signed document whose signature is wrong: nothing in it may be believed."""
+
+
+class UnknownKey(ForgedSeal):
+    """A signed document by a key that is not among those trusted here; perhaps the key was changed."""
