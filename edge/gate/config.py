@@ -50,7 +50,7 @@ class DoorSettings(Strict):
     exit_button: Identifier | None = "exit_button"
     fire: Identifier | None = Field(default="fire_release", description="true while the fire system wants it open")
     lock_power: Identifier | None = Field(default="lock_power", description="must go false when fire releases")
-    tamper_intact: Identifier | None = "tamper_intact"
+    beam: Identifier | None = Field(default=None, description="true while somebody stands in the passage")
     confirm_within: Duration = timedelta(seconds=1)
     held_after: Duration = Field(default=timedelta(seconds=20), description="open longer than this after a grant: held")
     release_within: Duration = Field(default=timedelta(seconds=5), description="fire must have let go by then")
@@ -140,7 +140,13 @@ class GateSettings(Strict):
     device: Slug = Field(description="the device by which the gate reports: profile `linli-gate` on the bus `agent`")
     area: str = Field(default="public", min_length=1, description="what it leads into; people are given areas")
     direction: Literal["in", "out"] = "in"
-    pair: str | None = Field(default=None, description="the gate of this agent that leads back, for anti-passback")
+    passback: bool = Field(default=False, description="who went in must go out before going in again (both ways read)")
+    interlock: tuple[Slug, ...] = Field(
+        default=(), description="gates of this agent whose doors must be shut meanwhile"
+    )
+    card_needs_face: bool = Field(
+        default=False, description="a card or a PIN of somebody with a face is good only together with that face"
+    )
     door: DoorSettings
     eyes: EyesSettings | None = None
     readers: tuple[ReaderSettings, ...] = ()
