@@ -34,6 +34,14 @@ class QuarantineView(BaseModel):
     answer: str | None = Field(description="why it could not be taken when it was replayed last")
 
 
+class AskedView(BaseModel):
+    """How much will be replayed, and how much not: cut short, or from no community in which the asker may do that."""
+
+    asked: int
+    cut_short: int
+    not_yours: int
+
+
 class GapView(BaseModel):
     """Records of a journal that will never come, and why.
 
@@ -113,6 +121,22 @@ async def replay_quarantine(actor: ActorDep, engine: EngineDep, clock: ClockDep,
     """
     async with transaction(engine) as conn:
         return _view(await quarantine.replay(conn, actor, quarantine_id, now_ms=clock()))
+
+
+@router.post(
+    "/quarantine/{quarantine_id}/replay-alike",
+    status_code=202,
+    summary="Take everything of its reason once more",
+    responses=errors(401, 403, 404, 422),
+)
+async def replay_alike(actor: ActorDep, engine: EngineDep, clock: ClockDep, quarantine_id: Id) -> AskedView:
+    """Ask ingest to take everything once more that could not be read for the same reason, at most 1,000, oldest first.
+
+    What is cut short or came from elsewhere stays as it is, and is counted. Each that works is gone from here.
+    """
+    async with transaction(engine) as conn:
+        asked = await quarantine.replay_alike(conn, actor, quarantine_id, now_ms=clock())
+    return AskedView(asked=len(asked.ids), cut_short=asked.cut_short, not_yours=asked.not_yours)
 
 
 @router.delete("/quarantine/{quarantine_id}", status_code=204, summary="Drop it", responses=errors(401, 403, 404, 422))

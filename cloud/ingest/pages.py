@@ -5,13 +5,16 @@ from collections.abc import Mapping
 
 from fastapi import Request, Response
 from nicegui import ui
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cloud.access.domain import Permission
 from cloud.assets import repository as assets
-from cloud.ingest import gap_repository, repository
+from cloud.ingest import gap_repository, quarantine, quarantine_repository, repository
 from cloud.ingest.gaps import CLASSES, Gap, merged
 from cloud.ui.format import DASH
 from cloud.ui.layout import Frame
-from cloud.ui.markup import Html, h, join
+from cloud.ui.live import Act
+from cloud.ui.markup import Attribute, Html, h, join
 from cloud.ui.parts import DATA_OLD_MS, age, empty, online_word
 from cloud.ui.rows import Row
 from cloud.ui.screen import Screen, Services, open_page
@@ -26,13 +29,14 @@ def register(services: Services) -> None:
     """Add the page."""
 
     @ui.page("/quarantine")
-    async def quarantine(request: Request) -> Response | None:
+    async def diagnostics(request: Request) -> Response | None:
         return await open_page(services, request, lambda screen: _show(screen, request))
 
 
 async def _show(screen: Screen, request: Request) -> None:
     t = screen.t
     frame = Frame(screen, request, t("diagnostics.title"))
+    apart = _Apart(screen)
     with frame.main():
         screen.live("head").show([("title", h("h1", t("diagnostics.title")))])
         parts = []
@@ -50,18 +54,16 @@ async def _show(screen: Screen, request: Request) -> None:
             journals = await repository.list_journals(conn, visible)
             told = await gap_repository.list_gaps(conn, visible, limit=_GAPS)
             gaps_in_all = await gap_repository.gaps_for_page(conn, visible)
-            odd = await repository.list_quarantine(conn, visible, before_id=None, limit=_LIMIT)
             count = await repository.quarantined_for_page(conn, visible)
+            odd = await apart.rows(conn)
         whose = {row["node_id"]: row for row in told}
-        gaps = sorted(merged(map(gap_repository.as_gap, told)), key=lambda gap: (gap.found_ms, gap.id), reverse=True)[
-            :_LIMIT
-        ]
+        gaps = sorted(merged(map(gap_repository.as_gap, told)), key=lambda gap: (gap.found_ms, gap.id), reverse=True)
         counts = Counter((row["node_id"], row["journal_id"]) for row in told)
         shown = (
             ([_agent(screen, row) for row in nodes], t("diagnostics.no_agents"), len(nodes)),
             ([_journal(screen, row, counts) for row in journals], t("diagnostics.no_journals"), len(journals)),
-            ([_gap(screen, whose[gap.node_id], gap) for gap in gaps], t("diagnostics.no_gaps"), gaps_in_all),
-            ([_odd(screen, row) for row in odd], t("diagnostics.no_quarantine"), count),
+            ([_gap(screen, whose[gap.node_id], gap) for gap in gaps[:_LIMIT]], t("diagnostics.no_gaps"), gaps_in_all),
+            (odd, t("diagnostics.no_quarantine"), count),
         )
         for name, (title, part), (rows, nothing, number) in zip(titles, parts, shown, strict=True):
             heading = h("h2", t.of("section", name), " ", h("small", number))
@@ -69,6 +71,99 @@ async def _show(screen: Screen, request: Request) -> None:
             part.show(rows or [("none", empty(nothing))])
 
     await screen.every_second(refresh)
+
+
+class _Apart:
+    """What one open page does with the quarantine: whose dropping waits for a yes, and what became of replays."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._dropping: int | None = None
+        self._asked: set[int] = set()
+        self._left_out = 0
+        screen.on("replay", self._replay)
+        screen.on("replay-alike", self._replay_alike)
+        screen.on("drop", self._ask)
+        screen.on("drop-sure", self._drop)
+        screen.on("drop-not", self._abort)
+
+    async def _replay(self, act: Act) -> None:
+        screen, number = self._screen, int(act.id)
+        async with screen.transaction() as conn:
+            await quarantine.replay(conn, screen.actor, number, now_ms=screen.now_ms())
+        self._asked.add(number)
+
+    async def _replay_alike(self, act: Act) -> None:
+        screen = self._screen
+        async with screen.transaction() as conn:
+            asked = await quarantine.replay_alike(conn, screen.actor, int(act.id), now_ms=screen.now_ms())
+        self._asked.update(asked.ids)
+        self._left_out = asked.cut_short + asked.not_yours
+
+    async def _ask(self, act: Act) -> None:
+        self._dropping = int(act.id)
+
+    async def _abort(self, act: Act) -> None:  # noqa: ARG002 - a handler takes its deed
+        self._dropping = None
+
+    async def _drop(self, act: Act) -> None:
+        screen, number = self._screen, int(act.id)
+        if number != self._dropping:
+            return  # nobody has said yes to this one
+        self._dropping = None
+        async with screen.transaction() as conn:
+            await quarantine.drop(conn, screen.actor, number, now_ms=screen.now_ms())
+        self._asked.discard(number)
+
+    async def rows(self, conn: AsyncConnection) -> list[tuple[str, Html]]:
+        """Give what lies in quarantine, newest first, below what became of the replays that were asked for here."""
+        screen, visible = self._screen, self._screen.actor.visible()
+        odd = await repository.list_quarantine(conn, visible, before_id=None, limit=_LIMIT)
+        alike = await quarantine_repository.counts_by_reason(conn, visible, {row["reason"] for row in odd})
+        may = screen.actor.may_anywhere(Permission.COMMAND)
+        rows = [_odd(screen, row, self._acts(row, alike.get(row["reason"], 1)) if may else None) for row in odd]
+        if self._asked:
+            states = await quarantine_repository.replay_states(conn, self._asked)
+            waits = sum(state.waits for state in states.values())
+            said = screen.t(
+                "diagnostics.outcome",
+                taken=len(self._asked) - len(states),
+                stays=len(states) - waits,
+                waits=waits,
+            )
+            if self._left_out:
+                said += screen.t("diagnostics.left_out", count=self._left_out)
+            rows.insert(0, ("outcome", h("p", said, class_="strong", role="status")))
+        return rows
+
+    def _acts(self, row: Row, alike: int) -> Html:
+        t, number = self._screen.t, row["id"]
+
+        def button(act: str, text: str, **more: Attribute) -> Html:
+            return h("button", text, type="button", data_act=act, data_id=number, **more)
+
+        if self._dropping == number:
+            sure = t("diagnostics.drop_sure")
+            return h(
+                "div",
+                h("b", sure),
+                button("drop-sure", t("diagnostics.drop"), class_="primary", data_focus=True),
+                button("drop-not", t("command.abort")),
+                class_="ask",
+                role="alertdialog",
+                aria_label=sure,
+            )
+        if row["replay_ms"] is not None:
+            return h("span", t("diagnostics.replaying"), class_="dim")
+        together = button("replay-alike", t("diagnostics.replay_alike", count=alike)) if alike > 1 else None
+        whole = len(row["payload"]) < quarantine.MAX_KEPT_BYTES
+        return h(
+            "div",
+            button("replay", t("diagnostics.replay"), disabled=not whole),
+            together,
+            button("drop", t("diagnostics.drop")),
+            class_="acts",
+        )
 
 
 def _agent(screen: Screen, row: Row) -> tuple[str, Html]:
@@ -130,16 +225,20 @@ def _classes(t: Texts, gap: Gap) -> str:
     return t("diagnostics.at_most", counts=said) if gap.at_most else said
 
 
-def _odd(screen: Screen, row: Row) -> tuple[str, Html]:
+def _odd(screen: Screen, row: Row, acts: Html | None) -> tuple[str, Html]:
     payload: bytes = row["payload"]
     shown = payload[:_SHOWN_BYTES].hex(" ") + ("…" if len(payload) > _SHOWN_BYTES else "")
     size = h("span", screen.t("diagnostics.bytes", count=len(payload)), class_="sub")
     metric = h("span", row["metric"], class_="sub") if row["metric"] else None
+    answer = None
+    if row["answer"]:
+        answer = h("span", screen.t("diagnostics.answer", why=row["answer"]), class_="sub strong")
     cells = (
-        h("div", join(row["reason"]), metric, class_="cell full"),
+        h("div", join(row["reason"]), metric, answer, class_="cell full"),
         h("div", row["topic"], class_="cell full mono"),
         h("div", shown, size, class_="cell full mono"),
         h("div", age(row["received_ms"]), class_="cell tight end"),
+        h("div", acts, class_="cell end full"),
     )
     key = f"odd-{row['id']}"
     return key, h("div", *cells, class_="row", data_row=True, data_key=key, tabindex=-1)

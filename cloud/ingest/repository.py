@@ -183,7 +183,7 @@ async def list_quarantine(
 
     What belongs to no node is for those who see some whole community.
     """
-    query = _QUARANTINED.where(_sees(visible)).order_by(quarantine.c.id.desc()).limit(limit)
+    query = _QUARANTINED.where(sees_quarantine(visible)).order_by(quarantine.c.id.desc()).limit(limit)
     if before_id is not None:
         query = query.where(quarantine.c.id < before_id)
     return list((await conn.execute(query)).mappings())
@@ -191,7 +191,7 @@ async def list_quarantine(
 
 async def get_quarantine(conn: AsyncConnection, visible: Visible, quarantine_id: int) -> RowMapping | None:
     """Give one thing that lies in quarantine and that somebody sees."""
-    query = _QUARANTINED.where(_sees(visible), quarantine.c.id == quarantine_id)
+    query = _QUARANTINED.where(sees_quarantine(visible), quarantine.c.id == quarantine_id)
     return (await conn.execute(query)).mappings().first()
 
 
@@ -219,7 +219,8 @@ async def drop_quarantine(conn: AsyncConnection, quarantine_id: int) -> None:
     await conn.execute(delete(quarantine).where(quarantine.c.id == quarantine_id))
 
 
-def _sees(visible: Visible) -> ColumnElement[bool]:
+def sees_quarantine(visible: Visible) -> ColumnElement[bool]:
+    """Give the clause by which somebody sees a thing in quarantine, joined with its node."""
     mine = visible_clause(node, visible)
     return mine | quarantine.c.node_id.is_(None) if visible.everything or visible.communities else mine
 
@@ -265,7 +266,9 @@ async def list_journals(conn: AsyncConnection, visible: Visible, *, node_id: int
 async def quarantined_for_page(conn: AsyncConnection, visible: Visible) -> int:
     """Count what lies in quarantine and comes from nodes that somebody sees (as `list_quarantine` has it)."""
     joined = quarantine.outerjoin(node, node.c.id == quarantine.c.node_id)
-    return int((await conn.execute(select(func.count()).select_from(joined).where(_sees(visible)))).scalar_one())
+    return int(
+        (await conn.execute(select(func.count()).select_from(joined).where(sees_quarantine(visible)))).scalar_one()
+    )
 
 
 _ALL = "all"

@@ -236,3 +236,32 @@ FAINT = """() => {
   }
   return found;
 }"""
+
+
+def test_what_lies_in_quarantine_is_replayed_and_dropped(page: Page, site: Site) -> None:
+    open_as(page, "/quarantine")
+    part = page.locator(".list.quarantine")
+    rows = part.locator("[data-row]")
+    before = rows.count()
+    together = part.get_by_role("button", name="Replay all 2 of this reason").first
+    together.click()
+    expect(part.get_by_text("being replayed")).to_have_count(2)
+    expect(part.get_by_role("status")).to_contain_text("0 taken, 0 stay here, 2 wait")
+    site.answer_replays("the device is not in the current birth")
+    expect(part.get_by_role("status")).to_contain_text("0 taken, 2 stay here, 0 wait")
+    expect(part.get_by_text("Last replay: the device is not in the current birth")).to_have_count(2)
+    part.get_by_role("button", name="Drop", exact=True).first.click()
+    ask = part.get_by_role("alertdialog")
+    expect(ask).to_contain_text("Drop this for good?")
+    ask.get_by_role("button", name="Cancel").click()
+    expect(rows).to_have_count(before)
+    part.get_by_role("button", name="Drop", exact=True).first.click()
+    ask.get_by_role("button", name="Drop").click()
+    expect(rows).to_have_count(before - 1)
+
+
+def test_a_viewer_cannot_touch_the_quarantine(page: Page) -> None:
+    open_as(page, "/quarantine", login="viewer")
+    part = page.locator(".list.quarantine")
+    expect(part.locator("[data-row]").first).to_be_visible()
+    expect(part.get_by_role("button")).to_have_count(0)

@@ -114,6 +114,11 @@ class Site:
         )
         self.run(lambda conn: asset_rows.put_last_values(conn, [row]))
 
+    def answer_replays(self, answer: str) -> None:
+        """Refuse what is to be replayed from quarantine, as ingest does."""
+        told = update(quarantine).where(quarantine.c.replay_ms.is_not(None)).values(replay_ms=None, answer=answer)
+        self.run(lambda conn: conn.execute(told))
+
     def beat(self) -> None:
         """Say that a worker's timers run, as the worker does."""
         now = now_ms()
@@ -507,6 +512,7 @@ async def _oddities(conn: AsyncConnection, site: Site, now: int) -> None:
     await conn.execute(insert(journal_gap).values(**former, reason="journal damaged", found_ms=now - 70 * HOUR))
     for topic, metric, reason, payload in (
         (f"spBv1.0/{COMMUNITY}/DDATA/edge-1/pump-1", "flow_rate", "a metric that is not in the current birth", 91),
+        (f"spBv1.0/{COMMUNITY}/DDATA/edge-1/pump-2", "flow_rate", "a metric that is not in the current birth", 40),
         (f"spBv1.0/{COMMUNITY}/DDATA/edge-9/meter-1", None, "the payload is not a Sparkplug payload", 12),
     ):
         await conn.execute(

@@ -1,6 +1,7 @@
 """What could not be read is looked at, taken once more, or dropped; and whoever does that is written down."""
 
 import base64
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -171,3 +172,20 @@ async def test_rest_refuses_who_may_not_and_what_was_cut_short(town: Town) -> No
     async with town.client("operator") as client:
         assert (await client.delete(f"/api/v1/quarantine/{nobodys}")).status_code == 403
         assert (await client.post(f"/api/v1/quarantine/{cut}/replay")).json()["error"]["code"] == "cut_short"
+
+
+async def test_rest_replays_everything_of_one_reason_that_is_the_askers(town: Town) -> None:
+    numbers = [await put(town), await put(town), await put(town, topic="spBv1.0/nowhere/DDATA/edge-1/pump-1")]
+    await put(town, payload=b"\x01" * 65_536)
+    async with town.client("viewer") as client:
+        assert (await client.post(f"/api/v1/quarantine/{numbers[0]}/replay-alike")).status_code == 403
+    async with town.client("operator") as client:
+        asked = await client.post(f"/api/v1/quarantine/{numbers[0]}/replay-alike")
+        assert (asked.status_code, asked.json()) == (202, {"asked": 2, "cut_short": 1, "not_yours": 1})
+        items = (await client.get("/api/v1/quarantine")).json()["items"]
+        assert {item["id"] for item in items if item["replay_ms"] is not None} == set(numbers[:2])
+        assert (await client.post(f"/api/v1/quarantine/{numbers[2]}/replay-alike")).status_code == 403
+    async with reading(town.engine) as conn:
+        found = (await conn.execute(access.audit.select().order_by(access.audit.c.id))).mappings().all()
+    said = [(row["outcome"], json.loads(row["detail"]).get("count")) for row in found if "replay" in row["action"]]
+    assert said == [("denied", None), ("allowed", 2)]
