@@ -24,7 +24,7 @@ from edge.identity import DeviceIdentity, read_identities
 from edge.intake import Intake, Reconfigured
 from edge.journal import FILE_NAME, Journal, journal_in
 from edge.journal_file import JournalError, JournalFull, JournalStatus, Limits
-from edge.journal_look import clock_floor
+from edge.journal_look import clock_floor, spent_times
 from edge.line import Surroundings
 from edge.lines import LineFailed, Lines
 from edge.messenger import Messenger
@@ -80,6 +80,7 @@ async def run_agent(
         monotonic=_since_boot,
         synchronised=is_synchronised or synchronised(settings.clock.sync, monotonic=time.monotonic),
         floor_ms=floor_ms,
+        spent=await asyncio.to_thread(spent_times, folder / FILE_NAME),
     )
     try:
         async with journal_in(folder, new_id=uuid.uuid4().hex, limits=limits, at_ms=clock()) as journal:
@@ -138,7 +139,11 @@ class _Process:
             loads=BusLoads(self._plan.lines, now=time.monotonic()),
         )
         self._intake = Intake(
-            journal=journal, on_written=self._agent.on_written, backoff=_backoff(), time_quality=lambda: clock.quality
+            journal=journal,
+            on_written=self._agent.on_written,
+            backoff=_backoff(),
+            time_quality=lambda: clock.quality,
+            spent=lambda: clock.spent,
         )
         self._agent.join_intake(self._intake)
         self._figures.waiting.set_function(lambda: self._intake.waiting)

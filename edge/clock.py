@@ -2,12 +2,15 @@
 
 What a record's time promises: it goes back only when the clock was set back while the agent ran, by more than a second
 and never to before 2025, and then no further than the clock did. It does not lie before the last time that an earlier
-run gave (the persisted floor), unless a time server has set the clock, or somebody sets it while the agent runs. Order
-is a matter of offsets, never of times.
+run gave (the persisted floor), unless a time server has set the clock, or somebody sets it while the agent runs. No two
+readings of a point get the same time, whatever the clock does (see `edge.spent`). Order is a matter of offsets, never
+of times.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
+
+from edge.spent import Span, SpentTimes
 
 EARLIEST_MS = 1_735_689_600_000
 """2025-01-01: no clock that says less is right, whatever is known of it."""
@@ -24,15 +27,19 @@ class TimeQuality(StrEnum):
 
     GOOD = "good"
     UNSYNCHRONISED = "unsynchronised"  # the system says that its clock has not been set by a time server
-    BEHIND = "behind"  # the clock is behind the last time that was known; the record's time goes on from that
+    BEHIND = "behind"  # the clock is behind what was known or given already; the record's time goes on from that
     STEPPED = "stepped"  # the clock was set to another time within the last minute
+
+
+_UNTOLD = frozenset({TimeQuality.GOOD, TimeQuality.UNSYNCHRONISED})
+"""What does not say by itself that a time may lie apart from the clock's."""
 
 
 class RecordClock:
     """Gives times for records. `wall` is Unix ms; `monotonic` seconds, which go on while the machine sleeps.
 
     `synchronised` says whether a time server has set the clock, or None where that cannot be known or is not wanted.
-    `floor_ms` is the last time that an earlier run gave, or None.
+    `floor_ms` is the last time that an earlier run gave, or None; `spent` are all times that earlier runs gave.
     """
 
     def __init__(
@@ -42,11 +49,13 @@ class RecordClock:
         monotonic: Callable[[], float],
         synchronised: Callable[[], bool | None],
         floor_ms: int | None,
+        spent: Iterable[Span] = (),
     ) -> None:
         self._wall = wall
         self._monotonic = monotonic
         self._synchronised = synchronised
         self._from = (max(floor_ms or 0, EARLIEST_MS), monotonic())  # where time goes on from, if the clock is behind
+        self._times = SpentTimes(spent)
         self._seen: tuple[int, float] | None = None
         self._last_ms = 0
         self._stepped_at: float | None = None
@@ -63,9 +72,26 @@ class RecordClock:
         """How far the time that was given last can be trusted."""
         return self._quality
 
+    @property
+    def spent(self) -> tuple[Span, ...]:
+        """All times that were ever given."""
+        return self._times.spans
+
+    @property
+    def newest_ms(self) -> int:
+        """No time that was given since the clock was last set back lies beyond this."""
+        return self._times.newest_ms
+
+    def after(self, at_ms: int) -> int:
+        """Give the next time behind one that was given, for what happened at the same moment."""
+        return self._times.after(at_ms)
+
     def look(self) -> tuple[int, TimeQuality]:
         """Give the time for a record made now, and how far it can be trusted."""
-        at_ms, self._quality = self._look()
+        wanted_ms, quality = self._look()
+        at_ms = self._times.give(wanted_ms)
+        late = at_ms - wanted_ms > _STANDS_STILL_MS and quality in _UNTOLD
+        self._quality = TimeQuality.BEHIND if late else quality
         return at_ms, self._quality
 
     def _look(self) -> tuple[int, TimeQuality]:
@@ -79,6 +105,8 @@ class RecordClock:
             return self._last_ms, TimeQuality.BEHIND
         self._from = (wall, now)
         at_ms = self._last_ms if 0 < self._last_ms - wall <= _STANDS_STILL_MS else wall
+        if at_ms < self._last_ms and not stepped:
+            self._step(at_ms - self._last_ms, now)  # in small steps, each too small to be one by itself
         self._last_ms = at_ms
         if self._stepped_at is not None and now - self._stepped_at < _SHADOW_S:
             return at_ms, TimeQuality.STEPPED
@@ -92,6 +120,9 @@ class RecordClock:
         step = wall - before[0] - int((now - before[1]) * 1000)
         if abs(step) <= _STEP_MS:
             return False
-        self._stepped_at, self.step_ms = now, step
-        self.steps += 1
+        self._step(step, now)
         return True
+
+    def _step(self, step_ms: int, now: float) -> None:
+        self._stepped_at, self.step_ms = now, step_ms
+        self.steps += 1

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -11,6 +11,7 @@ from edge.journal import Journal
 from edge.journal_file import JournalError, JournalFull
 from edge.losses import Loss, Reason, RecordClass, one_lost
 from edge.records import Draft
+from edge.spent import Span
 from runtime.lifecycle import Backoff
 from runtime.logs import get_log
 
@@ -56,7 +57,8 @@ class Intake:
 
     `on_written` is told, in order, of every draft once it is durable and of every mark between them. While the disk
     takes nothing, at most `capacity` drafts wait; beyond that the oldest are lost, telemetry first, counted, and shown
-    to the cloud as a gap. `time_quality` says how far the times of what comes now can be trusted.
+    to the cloud as a gap. `time_quality` says how far the times of what comes now can be trusted, and `spent` which
+    times were ever given: that is written with each group, so that no later start gives them again.
     """
 
     def __init__(
@@ -67,12 +69,14 @@ class Intake:
         backoff: Backoff,
         capacity: int = 20_000,
         time_quality: Callable[[], TimeQuality] = lambda: TimeQuality.GOOD,
+        spent: Callable[[], Sequence[Span]] = tuple,
     ) -> None:
         self._journal = journal
         self._on_written = on_written
         self._backoff = backoff
         self._capacity = capacity
         self._time_quality = time_quality
+        self._spent = spent
         self._items: deque[Draft | Mark] = deque()
         self._wake = asyncio.Event()
         self._drafts = 0
@@ -141,7 +145,10 @@ class Intake:
         self._drafts -= len(drafts)
         try:
             anything = drafts or lost is not None or documents
-            offsets = iter(await self._journal.append(drafts, lost=lost, documents=documents) if anything else ())
+            offsets: Iterator[int] = iter(())
+            if anything:
+                appended = self._journal.append(drafts, lost=lost, documents=documents, spent=self._spent())
+                offsets = iter(await appended)
         except JournalFull:
             self._items.extendleft(reversed(batch))
             self._drafts += len(drafts)

@@ -24,6 +24,7 @@ from edge.journal_file import (
 from edge.journal_look import look_at_name
 from edge.losses import Loss
 from edge.records import Draft, Entry
+from edge.spent import Span
 from runtime.logs import get_log
 
 FILE_NAME = "journal.sqlite"
@@ -113,10 +114,15 @@ class Journal:
         return self._file.clock_ms
 
     async def append(
-        self, drafts: Sequence[Draft], *, lost: Loss | None = None, documents: Mapping[str, str] = MappingProxyType({})
+        self,
+        drafts: Sequence[Draft],
+        *,
+        lost: Loss | None = None,
+        documents: Mapping[str, str] = MappingProxyType({}),
+        spent: Sequence[Span] | None = None,
     ) -> tuple[int, ...]:
         """Make records durable in one transaction; gives their offsets."""
-        return await self._call(self._file.append, drafts, lost=lost, documents=documents)
+        return await self._call(self._file.append, drafts, lost=lost, documents=documents, spent=spent)
 
     async def read(self, *, after: int, limit: int) -> tuple[Entry, ...]:
         """Give the entries above `after`, in order."""

@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +22,7 @@ from edge.journal_schema import (
     RECORD_OVERHEAD,
     ROW,
     SCHEMA,
+    SPENT,
     JournalBroken,
     JournalDenied,
     JournalError,
@@ -38,6 +39,7 @@ from edge.journal_schema import (
 from edge.losses import Loss, Reason, RecordClass, added, one_lost, read_loss
 from edge.overflow import Amount, Limits, Removal, next_removal, total
 from edge.records import CommandResult, Draft, Entry, Gap, encode_body
+from edge.spent import Span, write_spans
 from wire.contract import Outcome
 from wire.edge_node import next_bdseq
 
@@ -129,12 +131,13 @@ class JournalFile:
         *,
         lost: Loss | None = None,
         documents: Mapping[str, str] = MappingProxyType({}),
+        spent: Iterable[Span] | None = None,
     ) -> tuple[int, ...]:
         """Make records durable, all or none, in one transaction; gives their offsets.
 
         A draft with a command's result finishes that command in the same transaction. `lost` are the records before
         these that could not be kept: they get offsets too, under a tombstone, so that the loss shows. `documents` are
-        what their births say, by key.
+        what their births say, by key, and `spent` all times that readings ever had, those of these drafts among them.
         """
         last, dropped = self._last, self._lost
         held = {one: self._held.get(one, Amount()) for one in RecordClass}
@@ -160,6 +163,8 @@ class JournalFile:
                 dropped = added(dropped, loss)
             self._set(last=last, dropped=sum(dropped.values()) + self._unclassed, **{CLOCK: clock_ms})
             self._set(**{DROPPED + one: count for one, count in dropped.items()})
+            if spent is not None:
+                self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (SPENT, write_spans(spent)))
         self._dropped = sum(dropped.values()) + self._unclassed
         self._last, self._held, self._lost, self._clock_ms = last, held, dropped, clock_ms
         return offsets

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.journal_schema import CLOCK, ROW, JournalStatus, columns, read_gap, read_row, status_of
+from edge.journal_schema import CLOCK, ROW, SPENT, JournalStatus, columns, read_gap, read_row, status_of
 from edge.losses import RecordClass
 from edge.records import Entry, Gap, Record
+from edge.spent import Span, read_spans
 
 _PARTS = ("-wal", "")
 """What is copied, in this order: what a checkpoint moves meanwhile is then seen twice, and never missed."""
@@ -52,6 +53,14 @@ def clock_floor(file: Path) -> int | None:
         row = db.execute("SELECT value FROM meta WHERE key = ?", (CLOCK,)).fetchone()
         return None if row is None else int(row[0])
     return None
+
+
+def spent_times(file: Path) -> tuple[Span, ...]:
+    """Give all times that readings in a journal ever had; none where there is no journal, or it cannot be read."""
+    with contextlib.suppress(sqlite3.DatabaseError, OSError, ValueError), reading(file) as db:
+        row = db.execute("SELECT value FROM meta WHERE key = ?", (SPENT,)).fetchone()
+        return () if row is None else read_spans(row[0])
+    return ()
 
 
 def look_at_name(file: Path) -> tuple[str, int]:

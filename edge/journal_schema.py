@@ -38,6 +38,8 @@ DROPPED = "dropped:"
 """A prefix in `meta`: how many records of a class are lost."""
 CLOCK = "clock_ms"
 """In `meta`: the floor for the clock of the next start, from the times of records."""
+SPENT = "spent_times"
+"""In `meta`: which times were ever given, as `edge.spent` writes them."""
 FORMER = "former"
 """In `meta`: what is known of the journal that this one takes the place of, as JSON."""
 

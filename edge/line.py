@@ -10,6 +10,7 @@ from drivers.profile import Profile
 from drivers.registry import open_bus, open_device
 from edge.bus import BusRunner, Polled
 from edge.changes import LinePlan
+from edge.clock import RecordClock
 from edge.executor import CommandTarget
 from edge.intake import DeviceMark
 from edge.pipeline import DevicePipeline
@@ -46,10 +47,10 @@ class Listener(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Surroundings:
-    """What every line needs from the agent. `clock` is Unix time in ms, `monotonic` in seconds."""
+    """What every line needs from the agent. `monotonic` is in seconds."""
 
     listener: Listener
-    clock: Callable[[], int]
+    clock: RecordClock
     monotonic: Callable[[], float]
     backoff: Callable[[], Backoff]
 
@@ -76,7 +77,13 @@ class Line:
         }
         self.pipelines = {
             device: pipelines.get(device)
-            or DevicePipeline(one.identity.profile.points, heartbeat=one.settings.heartbeat)
+            or DevicePipeline(
+                one.identity.profile.points,
+                heartbeat=one.settings.heartbeat,
+                after=self._clock.after,
+                now_ms=self._clock(),
+                newest_ms=self._clock.newest_ms,
+            )
             for device, one in plan.devices.items()
         }
         self._worth = {

@@ -1,7 +1,7 @@
 """From what a driver read to what is worth reporting: quality, deadband, heartbeat. Pure; one object per device."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -9,8 +9,6 @@ from drivers.api import PointResult, Quality, Reading, Value
 from drivers.profile import Point
 
 _INT64 = 2**63
-_SAME_MOMENT_MS = 1000
-"""How far a burst of events may push their times ahead of the clock."""
 NOT_READ_YET = "not read yet"
 ABSENT = "the device says: not available"
 
@@ -48,10 +46,26 @@ class DevicePipeline:
     A reading is reported when it is the point's first, when its quality changed, when the value moved by at least the
     deadband (any change where there is none), or when `heartbeat` has passed since the point's last report. An event is
     always reported; a point that is `local` never is. Results of a point that the device does not have are left out.
+
+    No two reports of a point have the same time: the store tells samples apart by it. `after` gives the next time
+    behind one, for two reports of one moment. `now_ms` is the time that the clock gives at the start, and `newest_ms`
+    one up to which points of this device may have been reported before, since the clock was last set back.
     """
 
-    def __init__(self, points: Mapping[str, Point], *, heartbeat: timedelta) -> None:
+    def __init__(
+        self,
+        points: Mapping[str, Point],
+        *,
+        heartbeat: timedelta,
+        after: Callable[[int], int] = lambda at_ms: at_ms + 1,
+        now_ms: int = 0,
+        newest_ms: int = -1,
+    ) -> None:
         self._points = points
+        self._after = after
+        self._now_ms = now_ms
+        self._least_ms = newest_ms
+        self._given: dict[str, int] = {}
         self.beat_every(heartbeat)
         self._shown: dict[str, Reading] = {}
         self._reported: dict[str, Reading] = {}
@@ -70,6 +84,11 @@ class DevicePipeline:
 
     def take(self, results: Iterable[PointResult], *, at_ms: int) -> tuple[Reading, ...]:
         """Judge what was read; gives the readings to report, in the order of the results."""
+        if at_ms < self._now_ms:
+            # The clock was set back, and gives times now that nothing has: every point is reported again at these.
+            self._given.clear()
+            self._least_ms = -1
+        self._now_ms = at_ms
         points = self._points
         judged = (judge(points[result.point], result, at_ms=at_ms) for result in results if result.point in points)
         return tuple(reading for one in judged if (reading := self._consider(one)) is not None)
@@ -83,20 +102,19 @@ class DevicePipeline:
         before = self._shown.get(reading.point)
         if reading.quality is not Quality.GOOD and before is not None:
             # The last known value stays, and the time is when the quality changed, not when that was seen again.
-            since = reading.at_ms if before.quality is not reading.quality else before.at_ms
-            reading = replace(reading, value=before.value, at_ms=since)
+            again = before.quality is reading.quality and not self._points[reading.point].event
+            reading = replace(reading, value=before.value, at_ms=before.at_ms if again else reading.at_ms)
         self.counts.made += 1
-        reported = self._reported.get(reading.point)
         news = self._is_news(reading)
-        if news and reported is not None and 0 <= reported.at_ms - reading.at_ms < _SAME_MOMENT_MS:
-            # Two events, or a poll and a command's read-back, in one millisecond: the store tells samples apart by
-            # their time. A report that lies further ahead was made before the clock was set back.
-            reading = replace(reading, at_ms=reported.at_ms + 1)
+        given = self._given.get(reading.point, self._least_ms)
+        if news and reading.at_ms <= given:
+            reading = replace(reading, at_ms=self._after(given))  # two events, or a poll and a command's read-back
         self._shown[reading.point] = reading
         if not news or self._points[reading.point].local:
             self.counts.held_back += 1
             return None
         self._reported[reading.point] = reading
+        self._given[reading.point] = reading.at_ms
         return reading
 
     def _is_news(self, reading: Reading) -> bool:
@@ -107,7 +125,7 @@ class DevicePipeline:
             # A BAD point stays BAD since the same moment: saying so again would tell nothing that the record of the
             # change did not.
             return False
-        if reading.at_ms - reported.at_ms >= self._heartbeat_ms or reading.at_ms < reported.at_ms:
+        if reading.at_ms - reported.at_ms >= self._heartbeat_ms or reading.point not in self._given:
             return True
         return moved(reported.value, reading.value, deadband=self._points[reading.point].deadband)
 

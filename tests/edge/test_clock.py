@@ -86,6 +86,16 @@ def test_a_step_back_is_followed_and_told_and_a_small_one_stands_still() -> None
     assert (clock.steps, clock.step_ms) == (1, -HOUR)
 
 
+def test_small_steps_back_that_add_up_are_told() -> None:
+    machine = Machine()
+    clock = machine.clock(NOW - HOUR)
+    assert clock() == NOW
+    machine.wall -= 4
+    assert clock.look() == (NOW, GOOD)
+    machine.wall -= 1000
+    assert clock.look() == (NOW - 1004, STEPPED)
+
+
 def test_before_a_time_server_has_set_it_times_are_marked() -> None:
     machine = Machine(synchronised=False)
     clock = machine.clock()

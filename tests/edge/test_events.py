@@ -11,6 +11,7 @@ from drivers.modbus.config import ModbusRtuSettings
 from drivers.profile import Label, Profile
 from drivers.registry import BusSettings
 from edge.changes import LinePlan, PlannedDevice
+from edge.clock import EARLIEST_MS, RecordClock
 from edge.config import DeviceSettings
 from edge.identity import DeviceIdentity
 from edge.intake import DeviceMark
@@ -160,7 +161,10 @@ def plan_of_one_pump(*, bus: BusSettings, unit: int) -> LinePlan:
 
 def surroundings(book: Book) -> Surroundings:
     return Surroundings(
-        listener=book, clock=lambda: 5, monotonic=lambda: 0.0, backoff=lambda: Backoff(random=lambda: 0.5)
+        listener=book,
+        clock=RecordClock(wall=lambda: EARLIEST_MS, monotonic=lambda: 0.0, synchronised=lambda: None, floor_ms=None),
+        monotonic=lambda: 0.0,
+        backoff=lambda: Backoff(random=lambda: 0.5),
     )
 
 
