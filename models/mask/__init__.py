@@ -1,0 +1,1 @@
+"""Whether mouth and nose are covered by a mask. README.md: method, error, limits."""

@@ -1,0 +1,1 @@
+"""Whether a living face stands before the cameras: thermal and visible together. README.md: method, sources, limits."""
