@@ -28,6 +28,7 @@ SEED_BYTES = 32
 
 _DOMAIN = b"linli sealed document\0"
 _PUBLIC_BYTES = 32
+_TEXT = 0x20  # what begins like this is a text, such as a page in place of an answer
 _KEY_LINE = re.compile(r"^([0-9a-f]{8})\s+([A-Za-z0-9_-]{43})$")
 
 
@@ -135,7 +136,7 @@ def unseal(data: bytes, keys: PublicKeys, *kinds: Kind) -> tuple[Kind, bytes]:
     if not data:
         raise MalformedSeal("there is nothing in it")
     if data[0] != FORMAT:
-        if data[0] > FORMAT:
+        if FORMAT < data[0] < _TEXT:
             raise FutureSeal(f"its format is {data[0]}; this version reads {FORMAT}: update the program")
         raise MalformedSeal("not a signed document")
     if len(data) < OVERHEAD:
