@@ -58,6 +58,20 @@ class Way(StrEnum):
     """The button inside: the door reports it, nothing is decided."""
 
 
+class Guidance(StrEnum):
+    """What somebody before the camera should do. OK: nothing, the face is clear. NONE: nobody is there."""
+
+    NONE = "none"
+    CLOSER = "closer"
+    TURN = "turn"
+    """Look straight at the camera."""
+    ONE_PERSON = "one_person"
+    HOLD_STILL = "hold_still"
+    TOO_DARK = "too_dark"
+    TOO_BRIGHT = "too_bright"
+    OK = "ok"
+
+
 class Reason(StrEnum):
     """Why a check did not pass, or passed with something to tell. The texts are in `messages.toml`, area `reason`."""
 
@@ -114,6 +128,8 @@ class Reason(StrEnum):
     NO_MODEL = "no_model"
     TIMED_OUT = "timed_out"
     NOT_ASKED = "not_asked"
+    STORE_FAILED = "store_failed"
+    """The gate's own list or ledger cannot be read or written (a full disk, damage)."""
     # the door
     DOOR_FAULT = "door_fault"
     FIRE = "fire"

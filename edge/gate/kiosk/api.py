@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from edge.gate.api import Answer, CheckResult, Reason, Way
+from edge.gate.api import Answer, CheckResult, Guidance, Reason, Way
 
 
 class Phase(StrEnum):
@@ -23,19 +23,6 @@ class Phase(StrEnum):
     """Something was presented, or a face is clear: the checks are running."""
     RESULT = "result"
     """`answer` and `reasons` are told until the gate goes back to idle or looking."""
-
-
-class Guidance(StrEnum):
-    """What somebody before the camera should do. The values are those of the eyes' `Guidance`."""
-
-    NONE = "none"
-    CLOSER = "closer"
-    TURN = "turn"
-    ONE_PERSON = "one_person"
-    HOLD_STILL = "hold_still"
-    TOO_DARK = "too_dark"
-    TOO_BRIGHT = "too_bright"
-    OK = "ok"
 
 
 class DoorShown(StrEnum):
