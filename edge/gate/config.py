@@ -124,6 +124,26 @@ class RollSettings(Strict):
     when_stale: Literal["trust", "staff", "refuse"] = "trust"
 
 
+class GatehouseSettings(Strict):
+    """What the gates of one agent have in common: who may pass, with their faces, and whom to ask about health.
+
+    `demo` marks people who are simulated: their thresholds never come near a real gate, nor a real one near them.
+    """
+
+    data: str = Field(default="gates", min_length=1, description="the folder of the gates, in the agent's data folder")
+    key_file: str = Field(min_length=1, description="the key of the templates, apart from the data; made at first use")
+    demo: bool = False
+    roll: RollSettings = RollSettings()
+    health_code: ProviderSettings | None = None
+    record: ProviderSettings | None = None
+    share: str | None = Field(
+        default=None, description="host:port at which other gates of the community find the faces"
+    )
+    shared_with: tuple[str, ...] = Field(default=(), description="host:port of agents that share their faces")
+    community_key_file: str | None = Field(default=None, description="the key that those agents have in common")
+    backup: str | None = Field(default=None, description="a sealed copy of the faces, on another disk")
+
+
 class KioskSettings(Strict):
     """The page at the gate."""
 
@@ -152,16 +172,10 @@ class GateSettings(Strict):
     readers: tuple[ReaderSettings, ...] = ()
     checks: dict[Check, CheckSettings] = Field(default_factory=dict)
     temperature: FeverSettings = FeverSettings()
-    health_code: ProviderSettings | None = None
-    record: ProviderSettings | None = None
-    roll: RollSettings = RollSettings()
     kiosk: KioskSettings | None = None
     keep_snapshots: Duration | None = Field(
         default=None, description="keep a picture of refusals and staff calls for so long; by default none is kept"
     )
-    key_file: str = Field(min_length=1, description="the key of the templates, outside the database; made at first use")
-    shared_with: tuple[str, ...] = Field(default=(), description="host:port of gates that share the gallery")
-    share: str | None = Field(default=None, description="host:port at which this gate shares its gallery")
 
     @property
     def policy(self) -> Mapping[Check, CheckPolicy]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from edge.gate.access import Moment, may_pass, staleness
 from edge.gate.api import Check, CheckPolicy, CheckResult, Decision, Demand, Guidance, Reason, Standing, Way
-from edge.gate.config import GateSettings
+from edge.gate.config import GateSettings, RollSettings
 from edge.gate.decision import decide
 from edge.gate.health import Provider
 from edge.gate.ledger import GateLedger, LedgerError
@@ -85,9 +85,10 @@ class Surroundings:
 class Judge:
     """Judges attempts at one gate; one at a time."""
 
-    def __init__(self, name: str, settings: GateSettings, around: Surroundings) -> None:
+    def __init__(self, name: str, settings: GateSettings, roll: RollSettings, around: Surroundings) -> None:
         self._name = name
         self._settings = settings
+        self._roll = roll
         self._around = around
         self._tries = Tries()
 
@@ -244,7 +245,7 @@ class Judge:
         result = may_pass(known.person, area=self._settings.area, moment=moment)
         if result.standing is not Standing.PASSED or not self.is_stale(moment.at_ms):
             return result
-        match self._settings.roll.when_stale:
+        match self._roll.when_stale:
             case "trust":
                 return result
             case "staff":
@@ -254,10 +255,9 @@ class Judge:
 
     def is_stale(self, now_ms: int) -> bool:
         """Whether the roll is too old; one that is kept by hand never is."""
-        roll = self._settings.roll
-        if roll.url is None:
+        if self._roll.url is None:
             return False
-        after_ms = round(roll.stale_after / timedelta(milliseconds=1))
+        after_ms = round(self._roll.stale_after / timedelta(milliseconds=1))
         return staleness(issued_ms=self._around.roster.issued_ms, now_ms=now_ms, stale_after_ms=after_ms)
 
     async def _liveness(self, presented: Presented, glance: Glance | None) -> CheckResult:
