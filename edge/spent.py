@@ -7,7 +7,6 @@ passed four times is left out.
 """
 
 import json
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -37,7 +36,6 @@ class SpentTimes:
 
     def __init__(self, spans: Iterable[Span] = ()) -> None:
         self._former = joined(spans)
-        self._lasts = [one.last for one in self._former]
         self._first = self._newest = -1
         self._wanted_ms = self._given_ms = 0
 
@@ -57,7 +55,6 @@ class SpentTimes:
         """Give the time for a wanted one: that to four milliseconds, or the next one that is free."""
         if self._first >= 0 and (wanted_ms < self._wanted_ms or wanted_ms // CELL_MS > self._newest + _APART):
             self._former, self._first, self._given_ms = self.spans, -1, 0
-            self._lasts = [one.last for one in self._former]
         self._wanted_ms = wanted_ms
         self._given_ms = max(self._given_ms, self._free(wanted_ms // CELL_MS))
         cell = self._given_ms // CELL_MS
@@ -71,7 +68,9 @@ class SpentTimes:
         return found
 
     def _free(self, cell: int) -> int:
-        for span in self._former[bisect_left(self._lasts, cell) :]:
+        for span in self._former:
+            if cell > span.last:
+                continue
             if cell < span.first:
                 break
             if span.times < CELL_MS:
