@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -95,8 +96,12 @@ class Readings:
 
 
 class Shape(NamedTuple):
-    """How a point's numbers are read: at once when it is `plain`, and GOOD from `low` to `high`."""
+    """How a point's numbers are read: at once when it is `plain`, and GOOD from `low` to `high`.
 
+    `name` is the point's, one text for all devices that have it: a hundred thousand readings have fifty names.
+    """
+
+    name: str
     plain: bool
     low: float = -math.inf
     high: float = math.inf
@@ -115,7 +120,8 @@ class Shapes(dict[str, Shape | None]):
         if not is_control(name):
             point = self.points.get(name)
             bounds = (point.range.low, point.range.high) if point is not None and point.range is not None else ()
-            shape = Shape(len(name) <= MAX_POINT_NAME and (point is None or point.value_type is not str), *bounds)
+            plain = len(name) <= MAX_POINT_NAME and (point is None or point.value_type is not str)
+            shape = Shape(sys.intern(name), plain, *bounds)
         if len(self) < _MAX_SHAPES:
             self[name] = shape
         return shape
@@ -146,7 +152,7 @@ def _read_into(found: Readings, device_id: int, metrics: Iterable[Metric], shape
         if shape is None:
             found.own[name] = value
             continue
-        plain, low, high = shape
+        point, plain, low, high = shape
         if not plain or type(value) not in _NUMBERS:
             _read_other(found, device_id, metric, shapes, received_ms)
             continue
@@ -160,7 +166,7 @@ def _read_into(found: Readings, device_id: int, metrics: Iterable[Metric], shape
             found.out_of_range += 1
         if metric.is_transient:
             found.transient.add(name)
-        take(Sample(device_id, name, metric.timestamp_ms or received_ms, number if finite else None, quality))
+        take(Sample(device_id, point, metric.timestamp_ms or received_ms, number if finite else None, quality))
 
 
 def _read_other(found: Readings, device_id: int, metric: Metric, shapes: Shapes, received_ms: int) -> None:

@@ -3,25 +3,24 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
-from operator import itemgetter
 from pathlib import Path
 from typing import TypeVar
 
 from cloud.platform.errors import Unavailable
 from cloud.telemetry.api import Bucket, Sample
-from cloud.telemetry.domain import HOUR_MS, MINUTE_MS, is_storable
-from cloud.telemetry.sqlite_schema import State, TooNew, prepare, read_state, stored
+from cloud.telemetry.domain import is_storable
+from cloud.telemetry.sqlite_schema import TooNew, bring_up, has_table, prepare
 from cloud.telemetry.sqlite_series import Behind, read_series
 from cloud.telemetry.sqlite_upkeep import Keep, upkeep_step
+from cloud.telemetry.sqlite_write import rows_of, write_rows
 from runtime.health import Check, Status
 from runtime.logs import get_log
 
 _STEP_S = 0.02
-_MOST_BESIDE = 20  # milliseconds after its own at which a sample may lie
 """For how long a step of the upkeep may hold the file."""
 
 _REMEDIES = (
@@ -48,7 +47,7 @@ class EmbeddedTelemetry:
         self._writing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="telemetry-write")
         self._reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="telemetry-read")
         self._writer: sqlite3.Connection | None = None
-        self._ids: dict[tuple[int, str], int] = {}
+        self._ids: dict[int, dict[str, int]] = {}
         self._trouble = ""
         self._log = get_log("cloud.telemetry")
 
@@ -132,28 +131,26 @@ class EmbeddedTelemetry:
             connection.execute("BEGIN IMMEDIATE")
             ids = self._ids
             try:
-                rows = _rows(samples, ids)
+                rows = rows_of(samples, ids)
             except KeyError:  # series that are new are rare, and looking for them costs as much as the rest
-                fresh = {(one.device_id, one.point) for one in samples} - ids.keys()
-                ids = {**ids, **{key: self._series_id(connection, *key) for key in fresh}}
-                rows = _rows(samples, ids)
-            state = read_state(connection)
-            rows.sort(key=itemgetter(0, 1))  # in the order of the file's pages
-            made = connection.total_changes
-            recent = [row for row in rows if row[1] >= state.frontier_ms]
-            connection.executemany("INSERT INTO sample VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", recent)
-            written = connection.total_changes - made
-            if written < len(recent):
-                written += sum(_store_beside(connection, row) is not None for row in recent)
-            late = [row for row in rows if row[1] < state.frontier_ms]
-            if late:
-                written += _write_late(connection, late, state)
+                ids = self._with_new(connection, samples)
+                rows = rows_of(samples, ids)
+            written = write_rows(connection, rows)
             connection.execute("COMMIT")
         except sqlite3.Error:
             self._drop()
             raise
         self._ids = ids
         return written
+
+    def _with_new(self, connection: sqlite3.Connection, samples: Sequence[Sample]) -> dict[int, dict[str, int]]:
+        """Give the numbers of all series that are known, and of those that are new in these samples."""
+        ids = dict(self._ids)
+        for one in samples:
+            known = ids.get(one.device_id, {})
+            if one.point not in known:
+                ids[one.device_id] = {**known, one.point: self._series_id(connection, one.device_id, one.point)}
+        return ids
 
     @staticmethod
     def _series_id(connection: sqlite3.Connection, device_id: int, point: str) -> int:
@@ -176,75 +173,9 @@ class EmbeddedTelemetry:
         with closing(
             sqlite3.connect(self._file, timeout=self._patience.total_seconds(), isolation_level=None)
         ) as connection:
+            if not has_table(connection, "series"):
+                return ()  # another process is about to make it
+            bring_up(connection)
             return read_series(
                 connection, device_id=device_id, point=point, from_ms=from_ms, to_ms=to_ms, max_points=max_points
             )
-
-
-Row = tuple[int, int, float | str | None, int]
-
-
-def _rows(samples: Sequence[Sample], ids: Mapping[tuple[int, str], int]) -> list[Row]:
-    """Give samples as they lie in the file; KeyError when a series has no number yet."""
-    return [
-        (ids[device_id, point], at_ms, stored(value), quality) for device_id, point, at_ms, value, quality in samples
-    ]
-
-
-def _store_beside(connection: sqlite3.Connection, row: Row) -> int | None:
-    """Store a sample, at the next free millisecond when another one has its own; when it is there, None.
-
-    An agent whose clock was set back may give a time twice: both values were measured, and neither is lost.
-    """
-    series, at_ms, value, quality = row
-    for moved_ms in range(at_ms, at_ms + _MOST_BESIDE):
-        query = "SELECT value, quality FROM sample WHERE series_id = ? AND at_ms = ?"
-        held = connection.execute(query, (series, moved_ms)).fetchone()
-        if held is None:
-            connection.execute("INSERT INTO sample VALUES (?, ?, ?, ?)", (series, moved_ms, value, quality))
-            return moved_ms
-        if held == (value, quality):
-            return None
-    return None
-
-
-def _write_late(connection: sqlite3.Connection, rows: Sequence[Row], state: State) -> int:
-    """Store samples of a time that is rolled up already, and mark their minutes; how many were new."""
-    sealed: dict[tuple[int, int], bool] = {}
-    dirty: set[tuple[int, int]] = set()
-    written = 0
-    for row in rows:
-        minute = (row[0], row[1] // MINUTE_MS)
-        if row[1] < state.sample_ms:
-            if minute not in sealed:
-                sealed[minute] = _is_sealed(connection, *minute, state)
-            if sealed[minute]:
-                continue
-        at_ms = _store_beside(connection, row)
-        if at_ms is not None:
-            written += 1
-            dirty.add((row[0], at_ms // MINUTE_MS))
-    connection.executemany("INSERT INTO dirty VALUES (?, ?) ON CONFLICT DO NOTHING", sorted(dirty))
-    return written
-
-
-def _is_sealed(connection: sqlite3.Connection, series_id: int, minute: int, state: State) -> bool:
-    """Whether what a minute is made of has been dropped, so that nothing can be told from a repetition any more."""
-    if minute * MINUTE_MS < state.hour_ms:
-        return True
-    if _exists(connection, "minute", series_id, minute, minute + 1):
-        return not _exists(connection, "sample", series_id, minute * MINUTE_MS, (minute + 1) * MINUTE_MS)
-    hour = minute * MINUTE_MS // HOUR_MS
-    return (
-        _exists(connection, "hour", series_id, hour, hour + 1)
-        and not _exists(connection, "minute", series_id, hour * 60, hour * 60 + 60)
-    )  # fmt: skip
-
-
-def _exists(connection: sqlite3.Connection, table: str, series_id: int, begin: int, end: int) -> bool:
-    column = "at_ms" if table == "sample" else "at"
-    found = connection.execute(
-        f"SELECT 1 FROM {table} WHERE series_id = ? AND {column} >= ? AND {column} < ? LIMIT 1",  # noqa: S608 - names of ours
-        (series_id, begin, end),
-    )
-    return found.fetchone() is not None

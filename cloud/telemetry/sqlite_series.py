@@ -9,38 +9,49 @@ from dataclasses import dataclass
 
 from cloud.telemetry.api import Bucket
 from cloud.telemetry.domain import Grid, Level, grid
-from cloud.telemetry.sqlite_schema import State, read_state, shown
+from cloud.telemetry.sqlite_schema import SLOT_MS, State, read_state, shown
 from wire.payload import Quality
 
 MOST_SAMPLES = 500_000
 """How many rows of samples one question reads at most; beyond, it is answered from minutes."""
 
-_TABLES = {Level.SAMPLE: "sample", Level.MINUTE: "minute", Level.HOUR: "hour"}
+# Rows of a series by the table that they lie in, between two times.
+_SETTLED = "settled WHERE series_id = :series AND at_ms >= :begin AND at_ms < :end"
+_RECENT = f"""
+slot CROSS JOIN recent ON recent.slot = slot.id AND recent.series_id = :series
+WHERE slot.id >= :begin / {SLOT_MS} AND slot.id <= :end / {SLOT_MS} AND at_ms >= :begin AND at_ms < :end
+"""
+_ROLLED_UP = {
+    level: f"{table} WHERE series_id = :series AND at >= :begin / :unit AND at * :unit < :end"
+    for level, table in ((Level.MINUTE, "minute"), (Level.HOUR, "hour"))
+}
 
-# `:at` is the beginning of a row in ms, which may lie a little before the first stretch where coarser rows stand in.
-_OF_SAMPLES = """
+# Figures and last values of each bucket. SQLite takes the other columns from the row that holds the maximum, when max()
+# is the only aggregate.
+_OF_SAMPLES = (
+    """
 SELECT (at_ms - :first) / :width AS bucket, count(*), count(CASE WHEN {good} THEN 1 END),
        min(CASE WHEN {good} THEN value END), max(CASE WHEN {good} THEN value END),
        total(CASE WHEN {good} THEN value END)
-FROM sample WHERE series_id = :series AND at_ms >= :begin AND at_ms < :end GROUP BY bucket ORDER BY bucket
-""".replace("{good}", f"quality = {int(Quality.GOOD)} AND typeof(value) IN ('integer', 'real')")
+FROM {rows} GROUP BY bucket ORDER BY bucket
+""".replace("{good}", f"quality = {int(Quality.GOOD)} AND typeof(value) IN ('integer', 'real')"),
+    """
+SELECT (at_ms - :first) / :width AS bucket, value, quality, max(at_ms) FROM {rows} GROUP BY bucket ORDER BY bucket
+""",
+)
 
-# SQLite takes the other columns from the row that holds the maximum, when max() is the only aggregate.
-_LAST_OF_SAMPLES = """
-SELECT (at_ms - :first) / :width AS bucket, value, quality, max(at_ms)
-FROM sample WHERE series_id = :series AND at_ms >= :begin AND at_ms < :end GROUP BY bucket ORDER BY bucket
-"""
-
-_OF_ROLLUPS = """
+# The beginning of a row may lie a little before the first stretch, where coarser rows stand in for finer ones.
+_OF_ROLLUPS = (
+    """
 SELECT max((at * :unit - :first) / :width, 0) AS bucket, sum(samples), sum(good), min(low), max(coalesce(high, low)),
        total(coalesce(total, low * good))
-FROM {table} WHERE series_id = :series AND at >= :begin / :unit AND at * :unit < :end GROUP BY bucket ORDER BY bucket
-"""
-
-_LAST_OF_ROLLUPS = """
+FROM {rows} GROUP BY bucket ORDER BY bucket
+""",
+    """
 SELECT max((at * :unit - :first) / :width, 0) AS bucket, last, last_quality, max(at * :unit + last_at)
-FROM {table} WHERE series_id = :series AND at >= :begin / :unit AND at * :unit < :end GROUP BY bucket ORDER BY bucket
-"""
+FROM {rows} GROUP BY bucket ORDER BY bucket
+""",
+)
 
 
 class Behind(Exception):
@@ -93,8 +104,8 @@ def read_series(
     if _too_many(connection, series_id, asked, state):
         raise Behind(f"more than {MOST_SAMPLES:,} samples of {point} are not rolled up yet")
     sums: dict[int, _Sum] = {}
-    for level, begin_ms, end_ms in parts(asked, state):
-        _collect(connection, sums, asked, series_id=series_id, level=level, begin_ms=begin_ms, end_ms=end_ms)
+    for source in _sources(asked, state, series_id):
+        _collect(connection, sums, asked, series_id=series_id, source=source)
     return tuple(sums[bucket].bucket(asked.first_ms + bucket * asked.width_ms) for bucket in sorted(sums))
 
 
@@ -114,39 +125,57 @@ def parts(asked: Grid, state: State) -> Iterator[tuple[Level, int, int]]:
             begin_ms = end_ms
 
 
-def _too_many(connection: sqlite3.Connection, series_id: int, asked: Grid, state: State) -> bool:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Source:
+    """Where rows of one series and one stretch of time lie; the unit of their times in milliseconds."""
+
+    rows: str
+    unit_ms: int
+    begin_ms: int
+    end_ms: int
+
+    @property
+    def is_samples(self) -> bool:
+        return self.unit_ms == Level.SAMPLE
+
+
+def _sources(asked: Grid, state: State, series_id: int) -> Iterator[_Source]:
+    """Divide a grid's span by the table that each part is read from, in order of time."""
+    border_ms = state.border_ms(series_id)
     for level, begin_ms, end_ms in parts(asked, state):
-        if level is Level.SAMPLE:
-            found = connection.execute(
-                "SELECT 1 FROM sample WHERE series_id = ? AND at_ms >= ? AND at_ms < ? LIMIT 1 OFFSET ?",
-                (series_id, begin_ms, end_ms, MOST_SAMPLES),
-            )
-            return found.fetchone() is not None
-    return False
+        if level is not Level.SAMPLE:
+            yield _Source(rows=_ROLLED_UP[level], unit_ms=int(level), begin_ms=begin_ms, end_ms=end_ms)
+            continue
+        middle_ms = min(max(border_ms, begin_ms), end_ms)
+        if begin_ms < middle_ms:
+            yield _Source(rows=_SETTLED, unit_ms=1, begin_ms=begin_ms, end_ms=middle_ms)
+        if middle_ms < end_ms:
+            yield _Source(rows=_RECENT, unit_ms=1, begin_ms=middle_ms, end_ms=end_ms)
+
+
+def _too_many(connection: sqlite3.Connection, series_id: int, asked: Grid, state: State) -> bool:
+    left = MOST_SAMPLES
+    for source in _sources(asked, state, series_id):
+        if source.is_samples:
+            values = {"series": series_id, "begin": source.begin_ms, "end": source.end_ms, "most": left + 1}
+            counted = connection.execute(f"SELECT count(*) FROM (SELECT 1 FROM {source.rows} LIMIT :most)", values)  # noqa: S608 - names of ours
+            left -= counted.fetchone()[0]
+    return left < 0
 
 
 def _collect(
-    connection: sqlite3.Connection,
-    sums: dict[int, _Sum],
-    asked: Grid,
-    *,
-    series_id: int,
-    level: Level,
-    begin_ms: int,
-    end_ms: int,
+    connection: sqlite3.Connection, sums: dict[int, _Sum], asked: Grid, *, series_id: int, source: _Source
 ) -> None:
     values = {
         "series": series_id,
         "first": asked.first_ms,
         "width": asked.width_ms,
-        "begin": begin_ms,
-        "end": end_ms,
-        "unit": int(level),
+        "begin": source.begin_ms,
+        "end": source.end_ms,
+        "unit": source.unit_ms,
     }
-    table = _TABLES[level]
-    figures = _OF_SAMPLES if level is Level.SAMPLE else _OF_ROLLUPS.format(table=table)
-    lasts = _LAST_OF_SAMPLES if level is Level.SAMPLE else _LAST_OF_ROLLUPS.format(table=table)
-    for bucket, count, good, low, high, total in connection.execute(figures, values):
+    figures, lasts = _OF_SAMPLES if source.is_samples else _OF_ROLLUPS
+    for bucket, count, good, low, high, total in connection.execute(figures.format(rows=source.rows), values):
         one = sums.setdefault(bucket, _Sum())
         one.count += count
         one.good += good
@@ -154,6 +183,6 @@ def _collect(
         if low is not None:
             one.low = float(low) if one.low is None else min(one.low, float(low))
             one.high = float(high) if one.high is None else max(one.high, float(high))
-    for bucket, value, quality, at_ms in connection.execute(lasts, values):
+    for bucket, value, quality, at_ms in connection.execute(lasts.format(rows=source.rows), values):
         one = sums[bucket]
         one.last, one.last_quality, one.last_ms = shown(value), quality, at_ms

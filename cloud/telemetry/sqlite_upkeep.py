@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from cloud.telemetry.domain import HOUR_MS, MINUTE_MS
-from cloud.telemetry.sqlite_schema import read_state
+from cloud.telemetry.sqlite_schema import SLOT_MS, read_state
 from wire.payload import Quality
 
 SWEEP_MS = 5 * MINUTE_MS
@@ -22,20 +22,30 @@ SETTLE_MS = MINUTE_MS
 LATE_KEPT_MS = 7 * 24 * HOUR_MS
 """How long samples are kept at least after they came late, so that their repetition is still known as one."""
 
+# How many rows, minutes and slots are worked on at once; the rest waits for the next turn.
 _CHUNK = 5_000
 _DIRTY = 200
+_SLOTS = 360
+
+# `begin` and `end` lie between two slots.
+_SETTLE = """
+INSERT INTO settled
+SELECT series_id, at_ms, value, quality
+FROM slot CROSS JOIN recent ON recent.slot = slot.id AND recent.series_id = :series
+WHERE slot.id >= :begin AND slot.id < :end
+"""
 
 _MAKE_MINUTES = """
 WITH figures AS (
     SELECT at_ms / 60000 AS at, count(*) AS samples, count(CASE WHEN {good} THEN 1 END) AS good,
            min(CASE WHEN {good} THEN value END) AS low, max(CASE WHEN {good} THEN value END) AS high,
            total(CASE WHEN {good} THEN value END) AS total, max(at_ms) AS newest
-    FROM sample WHERE series_id = :series AND at_ms >= :begin AND at_ms < :end GROUP BY at_ms / 60000
+    FROM settled WHERE series_id = :series AND at_ms >= :begin AND at_ms < :end GROUP BY at_ms / 60000
 )
 INSERT OR REPLACE INTO minute
 SELECT :series, at, samples, good, low, nullif(high, low), CASE WHEN high > low THEN total END,
-       sample.value, newest - at * 60000, sample.quality
-FROM figures JOIN sample ON sample.series_id = :series AND sample.at_ms = newest
+       settled.value, newest - at * 60000, settled.quality
+FROM figures JOIN settled ON settled.series_id = :series AND settled.at_ms = newest
 """.replace("{good}", f"quality = {int(Quality.GOOD)} AND typeof(value) IN ('integer', 'real')")
 
 _MAKE_HOURS = """
@@ -75,7 +85,7 @@ class _Level:
 
 
 _LEVELS = {
-    "sample": _Level(table="sample", column="at_ms", unit_ms=1),
+    "sample": _Level(table="settled", column="at_ms", unit_ms=1),
     "minute": _Level(table="minute", column="at", unit_ms=MINUTE_MS),
     "hour": _Level(table="hour", column="at", unit_ms=HOUR_MS),
 }
@@ -91,8 +101,8 @@ def upkeep_step(connection: sqlite3.Connection, keep: Keep, now_ms: int, *, more
         busy = True
         while busy:
             # Each in turn, so that a long replay does not keep the newest data from being rolled up.
-            done = [_remake(connection, now_ms), _sweep(connection, now_ms), _expire(connection, now_ms)]
-            done.append(_drop(connection, keep, now_ms))
+            done = [_remake(connection, now_ms), _sweep(connection, now_ms), _clear(connection)]
+            done += [_expire(connection, now_ms), _drop(connection, keep, now_ms)]
             busy = any(done)
             if not more_time():
                 break
@@ -142,7 +152,7 @@ def _runs(dirty: list[tuple[int, int]]) -> list[tuple[int, int, int]]:
 
 
 def _sweep(connection: sqlite3.Connection, now_ms: int) -> bool:
-    """Roll up what is new: some rows of one series, or nothing when nothing is due."""
+    """Settle and roll up what is new: some rows of one series, or nothing when nothing is due."""
     job = _job(connection, "sweep")
     if job is None:
         state = read_state(connection)
@@ -157,7 +167,8 @@ def _sweep(connection: sqlite3.Connection, now_ms: int) -> bool:
         _end_sweep(connection, to_ms)
         return True
     begin_ms = max(at_ms, from_ms)
-    end_ms = _cut(connection, _LEVELS["sample"], series_id, begin_ms, to_ms, unit_ms=MINUTE_MS)
+    end_ms = _cut_slots(connection, begin_ms, to_ms)
+    connection.execute(_SETTLE, {"series": series_id, "begin": begin_ms // SLOT_MS, "end": end_ms // SLOT_MS})
     _make_minutes(connection, series_id, begin_ms, end_ms)
     _make_hours(connection, series_id, begin_ms // HOUR_MS, end_ms // HOUR_MS)
     if end_ms < to_ms:
@@ -172,6 +183,34 @@ def _sweep(connection: sqlite3.Connection, now_ms: int) -> bool:
 def _end_sweep(connection: sqlite3.Connection, to_ms: int) -> None:
     connection.execute("DELETE FROM job WHERE name = 'sweep'")
     connection.execute("UPDATE state SET swept_ms = ?", (to_ms,))
+
+
+def _cut_slots(connection: sqlite3.Connection, begin_ms: int, end_ms: int) -> int:
+    """Give an end between two minutes that takes in about `_SLOTS` slots at most, and at least one."""
+    slots = connection.execute(
+        "SELECT id FROM slot WHERE id >= ? AND id < ? ORDER BY id LIMIT 1 OFFSET ?",
+        (begin_ms // SLOT_MS, end_ms // SLOT_MS, _SLOTS),
+    ).fetchone()
+    if slots is None:
+        return end_ms
+    (first,) = connection.execute("SELECT min(id) FROM slot WHERE id >= ?", (begin_ms // SLOT_MS,)).fetchone()
+    return int(max(slots[0] * SLOT_MS // MINUTE_MS, first * SLOT_MS // MINUTE_MS + 1) * MINUTE_MS)
+
+
+def _clear(connection: sqlite3.Connection) -> bool:
+    """Drop some rows of the oldest slot, once everything in it is settled."""
+    (slot,) = connection.execute("SELECT min(id) FROM slot").fetchone()
+    if slot is None or (slot + 1) * SLOT_MS > read_state(connection).swept_ms:
+        return False
+    row = connection.execute(
+        "SELECT series_id FROM recent WHERE slot = ? ORDER BY series_id LIMIT 1 OFFSET ?", (slot, _CHUNK)
+    ).fetchone()
+    if row is not None:
+        connection.execute("DELETE FROM recent WHERE slot = ? AND series_id <= ?", (slot, row[0]))
+    else:
+        connection.execute("DELETE FROM recent WHERE slot = ?", (slot,))
+        connection.execute("DELETE FROM slot WHERE id = ?", (slot,))
+    return True
 
 
 def _make_minutes(connection: sqlite3.Connection, series_id: int, begin_ms: int, end_ms: int) -> None:

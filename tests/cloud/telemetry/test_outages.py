@@ -135,7 +135,7 @@ async def test_ingest_waits_while_the_file_may_not_grow(world: World, tmp_path: 
     await bench.feed(edge.send(1))
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         # The store's connections see a full database: refused by the file itself, until the trigger is gone.
-        other.execute("CREATE TRIGGER full BEFORE INSERT ON sample BEGIN "
+        other.execute("CREATE TRIGGER full BEFORE INSERT ON recent BEGIN "
                       "SELECT RAISE(ABORT, 'database or disk is full'); END")  # fmt: skip
         edge.journal(NOW + 1, pressure=2.0)
         feeding = asyncio.create_task(bench.feed(edge.send(2)), name="feeding")

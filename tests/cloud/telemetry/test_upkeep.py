@@ -238,6 +238,7 @@ async def test_any_order_of_writes_repetitions_and_small_steps_ends_in_the_same_
 ) -> None:
     monkeypatch.setattr(embedded, "_STEP_S", 0.0)  # the least that a step does
     monkeypatch.setattr("cloud.telemetry.sqlite_upkeep._CHUNK", 3)
+    monkeypatch.setattr("cloud.telemetry.sqlite_upkeep._SLOTS", 2)
     chance = random.Random(seed)  # noqa: S311 - a test's own
     file = tmp_path_factory.mktemp("order") / "telemetry.db"
     keep = Keep(samples=timedelta(hours=1), minutes=timedelta(hours=2))
