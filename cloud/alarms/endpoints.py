@@ -28,10 +28,11 @@ class FiguresView(BaseModel):
 
 
 class DeviceFigures(BaseModel):
-    """How many devices answer, and how many do not."""
+    """How many devices answer, how many do not, and of how many nobody knows, as the service has no broker."""
 
     online: int
     offline: int
+    unknown: int
 
 
 class EngineView(BaseModel):

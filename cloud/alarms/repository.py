@@ -312,17 +312,22 @@ async def counts(conn: AsyncConnection, visible: Visible) -> list[tuple[str, int
     return [(row[0], int(row[1]), int(row[2]), int(row[3])) for row in await conn.execute(query)]
 
 
-async def device_counts(conn: AsyncConnection, visible: Visible) -> tuple[int, int]:
-    """Count the devices that somebody sees: (online, offline)."""
+async def device_counts(conn: AsyncConnection, visible: Visible) -> tuple[int, int, int]:
+    """Count the devices that somebody sees: (online, offline, those of which nobody knows whether they are online)."""
     live = and_(device.c.online, node.c.online)
+    heard = node.c.unheard_ms.is_(None)
     query = (
-        select(func.count(), func.sum(case((live, 1), else_=0)))
+        select(
+            func.count(),
+            func.sum(case((and_(live, heard), 1), else_=0)),
+            func.sum(case((and_(live, ~heard), 1), else_=0)),
+        )
         .select_from(device.join(node, node.c.id == device.c.node_id))
         .where(visible_clause(device, visible))
     )
     row = (await conn.execute(query)).one()
-    online = int(row[1] or 0)
-    return online, int(row[0]) - online
+    online, unknown = int(row[1] or 0), int(row[2] or 0)
+    return online, int(row[0]) - online - unknown, unknown
 
 
 # --- the engine itself -----------------------------------------------------------------------------------------------

@@ -117,14 +117,14 @@ async def overview(conn: AsyncConnection, actor: Actor, *, now_ms: int) -> dict[
         )
         for priority in Priority
     }
-    online, offline = await repository.device_counts(conn, visible)
+    online, offline, unknown = await repository.device_counts(conn, visible)
     newest = await repository.newest_heartbeat(conn)
     age_ms = None if newest is None else max(now_ms - newest, 0)
     return {
         "alarms": alarms,
         "unacknowledged": sum(figures["unacknowledged"] for figures in alarms.values()),
         "work_orders": await work_orders.counts(conn, visible),
-        "devices": {"online": online, "offline": offline},
+        "devices": {"online": online, "offline": offline, "unknown": unknown},
         "engine": {"alive": age_ms is not None and age_ms <= ENGINE_SILENCE_MS, "heartbeat_age_ms": age_ms},
         "now_ms": now_ms,
     }

@@ -51,6 +51,22 @@ LastReading = tuple[int, str, int, float | str | None, int]
 """A reading as ingest hands it over, a hundred thousand a second: device id, point, time, value, quality."""
 
 
+class Presence(StrEnum):
+    """Whether a device or an agent answers, as far as anybody knows."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+    UNKNOWN = "unknown"
+    """It was online when its broker went out of ingest's reach; whether it still is, nobody hears."""
+
+
+def presence(*, online: bool, unheard_ms: int | None) -> Presence:
+    """Say what is known of something that was told to be online, or not, when it was heard of last."""
+    if not online:
+        return Presence.OFFLINE
+    return Presence.ONLINE if unheard_ms is None else Presence.UNKNOWN
+
+
 class CommandState(StrEnum):
     """The life of a command; the last four are outcomes, in the words of docs/CONTRACT.md."""
 

@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping
 from cloud.access.domain import ScopeKind
 from cloud.access.endpoints import ActorDep, ClockDep, EngineDep
 from cloud.assets import organisation, service
-from cloud.assets.domain import DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS, CommandRow, CommandState
+from cloud.assets.domain import DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS, CommandRow, CommandState, Presence, presence
 from cloud.assets.organisation import TreeNode
 from cloud.platform.database import reading, transaction
 from cloud.platform.http import Body, errors
@@ -60,6 +60,9 @@ class DeviceView(BaseModel):
     place: str | None
     node: str
     node_online: bool
+    presence: Presence = Field(
+        description="online, offline, or unknown: the service has no broker and hears nobody; then `online` is false"
+    )
     foreign: bool = Field(description="of a Sparkplug node that is not ours: best effort, takes no commands")
     online: bool
     changed_ms: int | None
@@ -145,6 +148,9 @@ def _device(row: RowMapping, now_ms: int) -> dict[str, Any]:
         "asset_label": LabelView(zh=row["asset_label_zh"], en=row["asset_label_en"]),
         "foreign": row["foreign_node"],
         "age_ms": max(0, now_ms - newest) if newest is not None else None,
+        "presence": presence(online=row["online"] and row["node_online"], unheard_ms=row["unheard_ms"]),
+        "online": row["online"] and row["unheard_ms"] is None,
+        "node_online": row["node_online"] and row["unheard_ms"] is None,
     }
 
 

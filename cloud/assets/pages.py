@@ -1,6 +1,7 @@
 """Pages of devices: the list, and one device (level 3) with live values, trends, commands, alarms and orders."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import assert_never
 
 from fastapi import Request, Response
 from nicegui import ui
@@ -10,16 +11,17 @@ from cloud.alarms import service as alarms
 from cloud.alarms.domain import Rule, rules
 from cloud.alarms.pages import acts
 from cloud.assets import service
-from cloud.assets.domain import CommandRow, LastValue
+from cloud.assets.domain import CommandRow, LastValue, Presence, presence
 from cloud.assets.view import alarming, comes_first, command_form, command_state, command_text, own_limits, point_row
 from cloud.platform.errors import Invalid, NotFound
 from cloud.ui.layout import Frame
 from cloud.ui.live import Act
 from cloud.ui.markup import Html, h
-from cloud.ui.parts import DATA_OLD_MS, age, choices, empty, facts, mark, online_word, place
+from cloud.ui.parts import DATA_OLD_MS, age, choices, empty, facts, mark, place, presence_word
 from cloud.ui.profiles import Known
 from cloud.ui.rows import Row, alarm_row, attention, order_row, words
 from cloud.ui.screen import Screen, Services, open_page
+from cloud.ui.texts import Texts
 from cloud.ui.trend import Curve, Trend, trend_points
 from cloud.work_orders import service as work_orders
 from drivers.api import Value
@@ -36,6 +38,9 @@ _RANGES = {
     "30d": 30 * _DAY_MS,
     "365d": 365 * _DAY_MS,
 }
+
+
+_PRESENCES = {"on": Presence.ONLINE, "off": Presence.OFFLINE, "unknown": Presence.UNKNOWN}
 
 
 def register(services: Services) -> None:
@@ -84,10 +89,10 @@ async def _list(screen: Screen, request: Request, chosen: dict[str, str]) -> Non
         worst: dict[int, list[Row]] = {}
         for alarm in open_alarms:
             worst.setdefault(alarm["device_id"], []).append(alarm)
-        wanted = {"on": True, "off": False}.get(chosen["online"])
-        rows = [row for row in rows if wanted is None or _is_online(row) is wanted]
+        wanted = _PRESENCES.get(chosen["online"])
+        rows = [row for row in rows if wanted is None or _presence(row) is wanted]
         options = [("", t.of("show", "all")), *((kind, t.of("kind", kind)) for kind in kinds)]
-        states = [("", t.of("show", "all")), ("on", t("device.online")), ("off", t("device.offline"))]
+        states = [("", t.of("show", "all")), *((key, t.of("device", one)) for key, one in _PRESENCES.items())]
         top.show(
             [
                 ("title", h("h1", t("device.title"))),
@@ -104,8 +109,21 @@ async def _list(screen: Screen, request: Request, chosen: dict[str, str]) -> Non
     await screen.every_second(refresh)
 
 
-def _is_online(row: Row) -> bool:
-    return bool(row["online"] and row["node_online"])
+def _no_commands(t: Texts, here: Presence) -> str | None:
+    """Say why a device takes no commands; None when it does."""
+    match here:
+        case Presence.ONLINE:
+            return None
+        case Presence.OFFLINE:
+            return t("command.offline")
+        case Presence.UNKNOWN:
+            return t("command.unheard")
+        case _:
+            assert_never(here)
+
+
+def _presence(row: Row) -> Presence:
+    return presence(online=row["online"] and row["node_online"], unheard_ms=row["unheard_ms"])
 
 
 def _filter_box(screen: Screen, text: str) -> Html:
@@ -137,7 +155,7 @@ def _device_row(screen: Screen, row: Row, open_alarms: list[Row]) -> tuple[str, 
         h("div", t.of("kind", row["kind"]), class_="cell"),
         h("div", place(t, row), class_="cell full"),
         h("div", alarm, class_="cell full"),
-        h("div", online_word(t, online=_is_online(row)), class_="cell"),
+        h("div", presence_word(t, _presence(row)), class_="cell"),
         h("div", age(row["newest_ms"], old_ms=DATA_OLD_MS), class_="cell tight end"),
     )
     return key, h("div", *cells, class_="row", data_row=True, data_key=key)
@@ -295,7 +313,7 @@ class _DevicePage:
             return [*items, ("none", h("p", t("command.none"), class_="dim"))]
         where = Where(community_id=row["community_id"], building_id=row["building_id"], place_id=row["place_id"])
         if screen.actor.may(Permission.COMMAND, where):
-            off = None if _is_online(row) else t("command.offline")
+            off = _no_commands(t, _presence(row))
             items += [
                 (f"do-{name}", command_form(t, name, command, known.profile, asking=self._asking.get(name), off=off))
                 for name, command in known.profile.commands.items()
@@ -322,7 +340,7 @@ def _title(screen: Screen, row: Row) -> list[tuple[str, Html]]:
     t = screen.t
     return [
         ("title", h("h1", t.pick(row["label_zh"], row["label_en"]))),
-        ("online", online_word(t, online=_is_online(row))),
+        ("online", presence_word(t, _presence(row))),
         ("place", h("span", place(t, row), class_="dim")),
         ("age", h("span", t("device.data_age"), " ", age(row["newest_ms"], old_ms=DATA_OLD_MS), class_="dim")),
     ]

@@ -66,6 +66,7 @@ async def node_born(
         seen_ms=now_ms,
         command_token=None,
         command_token_ms=None,
+        unheard_ms=None,
     )
     await repository.devices_offline(conn, now_ms, node_id=node_id)
     return node_id
@@ -73,8 +74,15 @@ async def node_born(
 
 async def node_died(conn: AsyncConnection, *, node_id: int, now_ms: int) -> None:
     """Note the death of a node: it and all its devices are offline."""
-    await repository.change_node(conn, node_id, online=False, command_token=None, command_token_ms=None)
+    await repository.change_node(
+        conn, node_id, online=False, command_token=None, command_token_ms=None, unheard_ms=None
+    )
     await repository.devices_offline(conn, now_ms, node_id=node_id)
+
+
+async def unheard(conn: AsyncConnection, now_ms: int) -> int:
+    """Note that nobody hears the nodes that are online, until they are born again or die; how many are new to that."""
+    return await trust.unheard(conn, now_ms)
 
 
 async def nodes_seen(conn: AsyncConnection, seen: Mapping[int, int]) -> None:
@@ -266,6 +274,9 @@ async def request_command(
     node = await repository.get_node(conn, device.node_id)
     if node is None or node["foreign_node"]:
         raise Conflict("its Sparkplug node is not one of our agents, which alone confirm commands", code="foreign_node")
+    if node["unheard_ms"] is not None:
+        remedy = "wait until the service has its broker again"
+        raise Conflict("nobody hears whether the device is online at the moment", code="unheard", remedy=remedy)
     if not device.online:
         raise Conflict("the device is offline", code="offline", remedy="wait until it answers again")
     row = CommandRow(
@@ -347,13 +358,13 @@ async def list_devices(
 async def describe_device(conn: AsyncConnection, actor: Actor, device_id: int) -> tuple[RowMapping, list[LastValue]]:
     """Give a device and its last values by point; NotFound when the actor does not see it.
 
-    The values of a device that is offline are stale, since it is offline: nobody knows whether they still hold.
+    The values of a device that is offline, or that nobody hears, are stale: nobody knows whether they still hold.
     """
     rows = await repository.list_devices(conn, visible=actor.visible(), device_id=device_id, limit=1)
     if not rows:
         raise NotFound(f"there is no device {device_id}")
     values = (await repository.last_values(conn, [device_id])).get(device_id, [])
-    if not rows[0]["online"]:
+    if not rows[0]["online"] or rows[0]["unheard_ms"] is not None:
         values = [replace(value, quality=int(Quality.STALE)) for value in values]
     return rows[0], values
 

@@ -9,13 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.access.domain import Permission
 from cloud.assets import repository as assets
+from cloud.assets.domain import presence
 from cloud.ingest import gap_repository, quarantine, quarantine_repository, repository
 from cloud.ingest.gaps import CLASSES, Gap, merged
 from cloud.ui.format import DASH
 from cloud.ui.layout import Frame
 from cloud.ui.live import Act
 from cloud.ui.markup import Attribute, Html, h, join
-from cloud.ui.parts import DATA_OLD_MS, age, empty, online_word
+from cloud.ui.parts import DATA_OLD_MS, age, empty, presence_word
 from cloud.ui.rows import Row
 from cloud.ui.screen import Screen, Services, open_page
 from cloud.ui.texts import Texts
@@ -174,7 +175,7 @@ def _agent(screen: Screen, row: Row) -> tuple[str, Html]:
     revision = f"{t('diagnostics.revision')} {row['config_revision']}" if row["config_revision"] else ""
     cells = (
         h("div", name, h("span", where, class_="sub"), class_="cell grow"),
-        h("div", online_word(t, online=row["online"]), class_="cell"),
+        h("div", presence_word(t, presence(online=row["online"], unheard_ms=row["unheard_ms"])), class_="cell"),
         h("div", t("diagnostics.devices", count=row["devices"]), foreign, class_="cell"),
         h("div", row["version"], h("span", revision, class_="sub"), class_="cell full"),
         h("div", t("diagnostics.born"), " ", screen.at(row["born_ms"], row["community_id"]), class_="cell"),

@@ -25,6 +25,7 @@ from cloud.ingest.lease import Lease, held
 from cloud.ingest.memory import Event, Incoming
 from cloud.ingest.metrics import IngestMetrics
 from cloud.ingest.service import TRANSIENT, Ingest
+from cloud.ingest.spell import Spell
 from cloud.platform.clock import Clock, system_clock
 from cloud.platform.database import open_engine, reading, transaction
 from cloud.platform.migrate import check_schema
@@ -92,12 +93,23 @@ class IngestProcess:
         self._broker = Check(status=Status.DOWN, detail="not connected yet")
         self._beat = Beat(clock=time.monotonic, silence_s=SILENT_S)
         self._log = get_log("cloud.ingest")
+        self._hearing = self._spell("say that nobody is heard")
         health.add("broker", lambda: self._broker)
         health.add("storage", self._ingest.health)
         health.add("loop", self._beat)
 
     async def run(self) -> None:
         """Connect, and connect again, until cancelled. ConfigError when the broker's secrets cannot be read."""
+        try:
+            await self._hear_nobody()  # whoever was online in the life before this one
+            await self._connect_for_ever()
+        except asyncio.CancelledError:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GOODBYE_S):
+                    await self._hear_nobody()
+            raise
+
+    async def _connect_for_ever(self) -> None:
         while True:
             try:
                 await self._session()
@@ -105,8 +117,18 @@ class IngestProcess:
                 self._lost(group.exceptions)
             honour_cancellation()  # a stop in this very moment is lost behind the error
             self._ingest.disconnected()
+            await self._hear_nobody()
             self._beat.turn()
             await asyncio.sleep(self._backoff.next_pause().total_seconds())
+
+    async def _hear_nobody(self) -> None:
+        """Let everybody see that nobody is heard, until births or their lack tell more."""
+        try:
+            await self._ingest.unheard()
+        except TRANSIENT as error:
+            self._hearing.failed(error)  # the next attempt to connect brings the next attempt at this
+        else:
+            self._hearing.worked()
 
     def _lost(self, errors: Iterable[BaseException]) -> None:
         broker = self._config.broker
@@ -187,8 +209,12 @@ class IngestProcess:
             replays, self._replays = self._replays, []
             await _publish(client, await self._ingest.replay(replays))
 
+    def _spell(self, job: str) -> Spell:
+        return Spell(job, backoff=Backoff(random=random.random, limit=timedelta(seconds=5)), log=self._log)
+
     async def _look_for_replays(self) -> None:
         """Look for what people want out of quarantine; it is taken between two batches."""
+        spell = self._spell("look for replays")
         while True:
             await asyncio.sleep(REPLAYS.total_seconds())
             if not self._replays:
@@ -196,7 +222,9 @@ class IngestProcess:
                     async with reading(self._engine) as conn:
                         self._replays = await repository.due_replays(conn, MAX_REPLAYS)
                 except TRANSIENT as error:
-                    self._log.warning("cannot look for replays", error=str(error).splitlines()[0])
+                    await asyncio.sleep(spell.failed(error))
+                else:
+                    spell.worked()
 
     def _about_us(self, batch: Iterable[Incoming]) -> Iterator[Message]:
         """Contradict whoever says that we are offline, such as the will of a connection before this one."""
@@ -209,16 +237,22 @@ class IngestProcess:
                     yield answer
 
     async def _send_commands(self, client: aiomqtt.Client) -> None:
+        spell = self._spell("look for commands")
         while True:
             honour_cancellation()
+            pause_s = TICK.total_seconds()
             try:
-                await _publish(client, await self._downlink.due())
+                messages = await self._downlink.due()
             except TRANSIENT as error:
-                self._log.warning("cannot look for commands", error=str(error).splitlines()[0])
-            await asyncio.sleep(TICK.total_seconds())
+                pause_s = spell.failed(error)
+            else:
+                spell.worked()
+                await _publish(client, messages)
+            await asyncio.sleep(pause_s)
 
     async def _find_again(self) -> None:
         """Ask the nodes that were online for their births; one that does not answer has died while we were away."""
+        spell = self._spell("look for nodes")
         while True:
             try:
                 async with reading(self._engine) as conn:
@@ -232,9 +266,9 @@ class IngestProcess:
                             await assets.node_died(conn, node_id=node.id, now_ms=self._clock())
                         self._log.warning("a node does not answer", group=node.group, node=node.name)
             except TRANSIENT as error:
-                self._log.warning("cannot look for nodes", error=str(error).splitlines()[0])
-                await asyncio.sleep(1)
+                await asyncio.sleep(spell.failed(error))
             else:
+                spell.worked()
                 return
 
 

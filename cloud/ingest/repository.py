@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, RowMapping, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -253,7 +253,12 @@ async def list_journals(conn: AsyncConnection, visible: Visible, *, node_id: int
     """List the journals of nodes that somebody sees, or of one of these."""
     joined = journal.join(node, node.c.id == journal.c.node_id).join(community, community.c.id == node.c.community_id)
     query = (
-        select(journal, node.c.name.label("node"), node.c.online, community.c.code.label("community"))
+        select(
+            journal,
+            node.c.name.label("node"),
+            and_(node.c.online, node.c.unheard_ms.is_(None)).label("online"),
+            community.c.code.label("community"),
+        )
         .select_from(joined)
         .where(visible_clause(node, visible))
         .order_by(journal.c.node_id, journal.c.updated_ms.desc())

@@ -97,6 +97,13 @@ class Ingest:
         """Forget what births told: the broker keeps nothing for us, so every node must be born again."""
         self._tracking.disconnected()
 
+    async def unheard(self) -> None:
+        """Note that nobody hears the nodes that were online: no broker, or none yet. Passing errors are TRANSIENT."""
+        async with self._transaction() as conn:
+            nodes = await assets.unheard(conn, self._clock())
+        if nodes:
+            self._log.warning("nobody hears whether these are still online", nodes=nodes)
+
     def ask_rebirth(self, key: NodeKey) -> None:
         """Ask a node for its births with the next messages, at most once in 5 s."""
         self._tracking.want_rebirth(key)

@@ -1,6 +1,7 @@
 """The first page: the whole span in one view (level 1). What needs somebody stands on top."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import Request, Response
@@ -11,6 +12,7 @@ from cloud.alarms import service as alarms
 from cloud.alarms.pages import acts
 from cloud.assets import repository as assets
 from cloud.assets import service as devices
+from cloud.assets.domain import Presence, presence
 from cloud.ingest import repository as ingest
 from cloud.ui.layout import Frame
 from cloud.ui.markup import Html, h, join
@@ -95,12 +97,12 @@ def _wall(screen: Screen, things: Sequence[Row], rows: Sequence[Row]) -> list[tu
     items = []
     for thing in things:
         alarm = worst.get(thing["id"])
-        online = thing["online"] and thing["node_online"]
+        here = presence(online=thing["online"] and thing["node_online"], unheard_ms=thing["unheard_ms"])
         name = t.pick(thing["label_zh"], thing["label_en"])
         said = h("small", alarm_mark(alarm), h("span", words(t, alarm["label"]))) if alarm else None
-        away = None if online else h("small", t("device.offline"))
+        away = None if here is Presence.ONLINE else h("small", t.of("device", here))
         where = f"/devices/{thing['id']}"
-        cell = h("a", h("span", name), away, said, href=where, class_=None if online else "away")
+        cell = h("a", h("span", name), away, said, href=where, class_="away" if away else None)
         items.append((f"device-{thing['id']}", cell))
     if len(things) == _DEVICES:
         items.append(("more", h("a", h("span", t("overview.all_devices")), href="/devices")))
@@ -143,8 +145,7 @@ def _figures(
         for state, count in summary["work_orders"].items()
         if count
     ]
-    count = summary["devices"]
-    online = sum(1 for node in nodes if node["online"])
+    agents = Counter(presence(online=node["online"], unheard_ms=node["unheard_ms"]) for node in nodes)
     late = h("span", overdue, h("small", t("overview.overdue")), class_="byprio overdue") if overdue else None
     some = join(*states, late) if states else "0"
     engine = h("span", t("overview.works") if summary["engine"]["alive"] else t("overview.stopped"))
@@ -158,15 +159,18 @@ def _figures(
         ("orders", tile(t("overview.open_orders"), some, href="/work-orders", classes="orders")),
         (
             "devices",
-            tile(t("overview.devices"), _of(t, count["online"], count["offline"]), href="/devices", classes="devices"),
+            tile(t("overview.devices"), _of(t, summary["devices"]), href="/devices", classes="devices"),
         ),
         (
             "agents",
-            tile(t("overview.agents"), _of(t, online, len(nodes) - online), href="/quarantine", classes="agents"),
+            tile(t("overview.agents"), _of(t, agents), href="/quarantine", classes="agents"),
         ),
     ]
 
 
-def _of(t: Texts, online: int, offline: int) -> Html:
-    away = h("span", offline, h("small", t("overview.offline")), class_="byprio overdue") if offline else None
-    return join(h("span", online, h("small", t("overview.online")), class_="byprio"), away)
+def _of(t: Texts, counts: Mapping[Any, int]) -> Html:
+    """Show how many answer, and how many do not or are not known to, where there are any."""
+    shown = [h("span", counts.get(Presence.ONLINE, 0), h("small", t("overview.online")), class_="byprio")]
+    away = [one for one in (Presence.OFFLINE, Presence.UNKNOWN) if counts.get(one)]
+    shown += [h("span", counts[one], h("small", t.of("overview", one)), class_="byprio overdue") for one in away]
+    return join(*shown)

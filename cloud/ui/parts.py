@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cloud.assets.domain import Presence
 from cloud.ui.format import DASH
 from cloud.ui.markup import Child, Html, h, join
 from cloud.ui.texts import Texts
@@ -143,6 +144,9 @@ def running_word(t: Texts, *, running: bool) -> Html:
     return h("span", t("value.yes") if running else t("value.no"), class_="onoff on" if running else "onoff")
 
 
-def online_word(t: Texts, *, online: bool) -> Html:
-    """Say whether something answers."""
-    return h("span", t("device.online") if online else t("device.offline"), class_="onoff on" if online else "onoff")
+_LOOKS = {Presence.ONLINE: "onoff on", Presence.OFFLINE: "onoff", Presence.UNKNOWN: "onoff unknown"}
+
+
+def presence_word(t: Texts, presence: Presence) -> Html:
+    """Say whether something answers, or that nobody knows."""
+    return h("span", t.of("device", presence), class_=_LOOKS[presence])

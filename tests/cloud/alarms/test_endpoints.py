@@ -88,7 +88,7 @@ async def test_the_overview_is_one_request(operator: AsyncClient) -> None:
     figures = (await operator.get("/api/v1/overview")).json()
     assert figures["unacknowledged"] == 1
     assert figures["engine"]["alive"] is False
-    assert figures["devices"] == {"online": 1, "offline": 0}
+    assert figures["devices"] == {"online": 1, "offline": 0, "unknown": 0}
 
 
 async def test_nobody_sees_anything_without_a_login(town: Town) -> None:

@@ -152,7 +152,7 @@ async def test_the_overview_counts_and_says_whether_the_engine_lives(world: Worl
     assert not late["engine"]["alive"]
     assert after["alarms"]["high"] == {"open": 1, "active": 1, "unacknowledged": 1}
     assert after["work_orders"]["dispatched"] == 1
-    assert after["devices"] == {"online": 1, "offline": 0}
+    assert after["devices"] == {"online": 1, "offline": 0, "unknown": 0}
 
 
 async def test_the_database_itself_refuses_a_second_open_alarm(world: World, pump: AlarmedPump) -> None:
