@@ -63,6 +63,11 @@ class AgentDevice:
         self._shown: dict[str, Value] = {}
         self._unheard: list[tuple[PointResult, ...]] = []
 
+    @property
+    def unheard(self) -> int:
+        """How many events wait for somebody to hear them."""
+        return len(self._unheard)
+
     def tell(self, values: Mapping[str, Value]) -> None:
         """Say what points show now, or that events happened. KeyError for a point that the profile does not have.
 

@@ -132,7 +132,6 @@ class GatehouseSettings(Strict):
 
     data: str = Field(default="gates", min_length=1, description="the folder of the gates, in the agent's data folder")
     key_file: str = Field(min_length=1, description="the key of the templates, apart from the data; made at first use")
-    demo: bool = False
     roll: RollSettings = RollSettings()
     health_code: ProviderSettings | None = None
     record: ProviderSettings | None = None
@@ -148,8 +147,6 @@ class GatehouseSettings(Strict):
     )
     demo: bool = Field(default=False, description="drawn people: its faces and calibration never reach a real gate")
     shared_with: tuple[str, ...] = Field(default=(), description="host:port of agents that share their faces")
-    community_key_file: str | None = Field(default=None, description="the key that those agents have in common")
-    backup: str | None = Field(default=None, description="a sealed copy of the faces, on another disk")
 
 
 class KioskSettings(Strict):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,7 @@ class Frame(Protocol):
         ...
 
 
+@runtime_checkable
 class VisibleCamera(Protocol):
     """A camera of `drivers.camera`."""
 
@@ -63,6 +64,7 @@ class ThermalFrame(Protocol):
         ...
 
 
+@runtime_checkable
 class ThermalCamera(Protocol):
     """A radiometric camera or a thermal array."""
 
