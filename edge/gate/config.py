@@ -138,14 +138,6 @@ class GatehouseSettings(Strict):
     share: str | None = Field(
         default=None, description="host:port at which other gates of the community find the faces"
     )
-    community_key_file: str | None = Field(
-        default=None,
-        description="the key that all gates of the community have: it seals what they share and the backup",
-    )
-    backup_file: str | None = Field(
-        default=None, description="the sealed backup, written anew after each erasure; best on another disk"
-    )
-    demo: bool = Field(default=False, description="drawn people: its faces and calibration never reach a real gate")
     shared_with: tuple[str, ...] = Field(default=(), description="host:port of agents that share their faces")
 
 
