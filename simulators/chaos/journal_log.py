@@ -16,28 +16,32 @@ from drivers.api import Quality, Reading
 from edge.records import decode_body
 
 FILE_NAME = "journal.sqlite"
-_TRIGGER = """
+_NOW_MS = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+"""SQLite asks the system, whose clock nobody steps."""
+_TRIGGER = f"""
 BEGIN IMMEDIATE;
-CREATE TABLE chaos_accepted (id INTEGER PRIMARY KEY, offset, device, at_ms, body);
-INSERT INTO chaos_accepted (offset, device, at_ms, body)
-    SELECT offset, device, at_ms, body FROM records ORDER BY offset;
+CREATE TABLE chaos_accepted (id INTEGER PRIMARY KEY, offset, device, at_ms, body, accepted_ms);
+INSERT INTO chaos_accepted (offset, device, at_ms, body, accepted_ms)
+    SELECT offset, device, at_ms, body, {_NOW_MS} FROM records ORDER BY offset;
 CREATE TRIGGER chaos_accept AFTER INSERT ON records BEGIN
-    INSERT INTO chaos_accepted (offset, device, at_ms, body) VALUES (NEW.offset, NEW.device, NEW.at_ms, NEW.body);
+    INSERT INTO chaos_accepted (offset, device, at_ms, body, accepted_ms)
+        VALUES (NEW.offset, NEW.device, NEW.at_ms, NEW.body, {_NOW_MS});
 END;
 COMMIT;
-"""
+"""  # noqa: S608 - made of constants
 _INSTALLED_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Accepted:
-    """A reading that a journal accepted under `offset`."""
+    """A reading that a journal accepted under `offset`, at a moment of Unix ms by a clock that nobody steps."""
 
     agent: str
     journal: str
     offset: int
     device: str
     reading: Reading
+    accepted_ms: int
 
     @property
     def is_good(self) -> bool:
@@ -109,13 +113,19 @@ class JournalLog:
         there = {row[0] for row in db.execute("SELECT id FROM chaos_accepted WHERE id <= ?", (self._noted,))}
         vanished = tuple(sorted(set(range(1, self._noted + 1)) - there))
         rows = db.execute(
-            "SELECT id, offset, device, at_ms, body FROM chaos_accepted WHERE id > ? ORDER BY id", (self._noted,)
+            "SELECT id, offset, device, at_ms, body, accepted_ms FROM chaos_accepted WHERE id > ? ORDER BY id",
+            (self._noted,),
         )
-        for number, offset, device, at_ms, body in rows:
+        for number, offset, device, at_ms, body, accepted_ms in rows:
             record = decode_body(offset=offset, device=device, at_ms=at_ms, body=body)
             for reading in record.readings:
                 one = Accepted(
-                    agent=self.agent, journal=meta["journal_id"], offset=offset, device=device, reading=reading
+                    agent=self.agent,
+                    journal=meta["journal_id"],
+                    offset=offset,
+                    device=device,
+                    reading=reading,
+                    accepted_ms=accepted_ms,
                 )
                 self.accepted.append(one)
             self._noted = number

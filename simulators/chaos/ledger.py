@@ -1,8 +1,10 @@
 """What devices said and journals accepted against what the store holds: pure comparison, reading by reading."""
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from drivers.api import Quality
@@ -12,6 +14,10 @@ NUMBER, CODE = "number", "fault_code"
 _EXAMPLES = 20
 _MOST_BESIDE = 20
 """So many milliseconds behind its own a reading may lie, where another has its time."""
+_WRITTEN_WITHIN_MS = 1000.0
+"""From an answer to its place in the journal; the last that a device said before the agent died may lack it."""
+_ON_THE_WAY_MS = 500.0
+"""An answer may be lost on its way so shortly before a line broke, and a question arrive so shortly after it did."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +40,29 @@ class Said:
     at_ms: float
 
 
+class Excuse(StrEnum):
+    """Why what a device said may be in no journal."""
+
+    AGENT = "the agent died before it was written"
+    DISK = "the agent died with a full disk"
+    LINE = "the line was broken"
+    END = "the run ended"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outage:
+    """These devices could not be heard (LINE, END), or their agent was dead (AGENT, DISK), in Unix ms.
+
+    `unwritten_ms` is since when a dead agent may have kept readings in its memory alone.
+    """
+
+    why: Excuse
+    devices: frozenset[str]
+    from_ms: float
+    to_ms: float
+    unwritten_ms: float = 0.0
+
+
 @dataclass(kw_only=True, slots=True)
 class Ledger:
     """The comparison. The lists are sentences with the evidence."""
@@ -41,61 +70,49 @@ class Ledger:
     said: int = 0
     accepted: int = 0
     stored: int = 0
-    excused: int = 0
-    """Said while the agent was dead or the line was down, and in no journal."""
+    excused: Counter[str] = field(default_factory=Counter)
+    """Said, in no journal, and in no store, by why that is nobody's fault."""
     lost: list[str] = field(default_factory=list)
     duplicated: list[str] = field(default_factory=list)
+    same_time: list[str] = field(default_factory=list)
+    """Two readings of a point that an agent gave one time."""
 
 
 def compare(
-    said: Sequence[Said],
-    accepted: Sequence[Accepted],
-    stored: Sequence[Sample],
-    *,
-    agent_of: Mapping[str, str],
-    blind: Iterable[tuple[str, float, float]],
-    until_ms: float,
+    said: Sequence[Said], accepted: Sequence[Accepted], stored: Sequence[Sample], *, outages: Sequence[Outage]
 ) -> Ledger:
     """Compare everything.
 
-    Every accepted reading is stored, once, as it was accepted, at its time or just behind another that has it. Every
-    number that was said was accepted, unless it was said within one of the windows `blind` (agent, from, to), or after
-    `until_ms`. Nothing is stored that nobody said.
+    Every accepted reading is stored, once, as it was accepted, at its time: for these there is no excuse. Every number
+    that was said was accepted, unless an outage excuses it. Nothing is stored that no journal accepted.
     """
     ledger = Ledger(said=len(said), accepted=len(accepted), stored=len(stored))
     rows = {(one.device, one.point, one.at_ms): one for one in stored}
-    numbers = Counter((one.device, one.value) for one in stored if one.point == NUMBER and one.quality == Quality.GOOD)
-    settled: dict[tuple[str, str, int, Any, int], int] = {}
     used: set[tuple[str, str, int]] = set()
+    times: dict[tuple[str, str, int], Accepted] = {}
     for one in accepted:
         reading = one.reading
-        same = (one.device, reading.point, reading.at_ms, reading.value, int(reading.quality))
-        if same in settled:
-            continue  # the same reading again, which is stored once
+        key = (one.device, reading.point, reading.at_ms)
+        what = (
+            f"{one.device}.{reading.point} = {reading.value} at {reading.at_ms}, accepted as {one.agent}#{one.offset}"
+        )
+        if key in times:
+            ledger.same_time.append(f"{what}: that time was given to {one.agent}#{times[key].offset} already")
+        times[key] = one
         at_ms = _place(one, rows, used)
         if at_ms is None:
-            found = rows.get((one.device, reading.point, reading.at_ms))
+            found = rows.get(key)
             instead = f"stored as {found.value}, quality {found.quality}" if found is not None else "not stored"
-            what = f"{one.device}.{reading.point} = {reading.value} at {reading.at_ms}"
-            ledger.lost.append(f"{what}, accepted as {one.agent}#{one.offset}: {instead}")
+            ledger.lost.append(f"{what}: {instead}")
             continue
-        settled[same] = at_ms
         used.add((one.device, reading.point, at_ms))
-    judged = {(one.device, one.reading.value) for one in accepted if one.reading.point == NUMBER and one.is_good}
-    unjudged = [one for one in said if (one.device, one.number) not in judged]
-    ledger.lost += _unheard(unjudged, numbers, agent_of=agent_of, blind=tuple(blind), until_ms=until_ms, ledger=ledger)
-    known = {(one.device, one.number) for one in said}
-    for (device, number), times in numbers.items():
-        if times > 1:
-            at = [one.at_ms for one in stored if (one.device, one.point, one.value) == (device, NUMBER, number)]
-            ledger.duplicated.append(f"{device}.number = {number} is stored {times} times, at {at}")
-        if (device, number) not in known:
-            ledger.duplicated.append(f"{device}.number = {number} is stored, and the device never said it")
+    ledger.lost += _unheard(said, accepted, outages, ledger)
+    ledger.duplicated += _too_many(said, stored, used)
     return ledger
 
 
 def _place(one: Accepted, rows: Mapping[tuple[str, str, int], Sample], used: set[tuple[str, str, int]]) -> int | None:
-    """Find where a reading is stored: at its own time, or just behind others whose time a clock gave twice."""
+    """Find where a reading is stored: at its own time, or just behind others that have it."""
     for at_ms in range(one.reading.at_ms, one.reading.at_ms + _MOST_BESIDE):
         key = (one.device, one.reading.point, at_ms)
         found = rows.get(key)
@@ -108,22 +125,58 @@ def _place(one: Accepted, rows: Mapping[tuple[str, str, int], Sample], used: set
 
 
 def _unheard(
-    said: Sequence[Said],
-    numbers: Mapping[tuple[str, Any], int],
-    *,
-    agent_of: Mapping[str, str],
-    blind: Sequence[tuple[str, float, float]],
-    until_ms: float,
-    ledger: Ledger,
-) -> Iterable[str]:
+    said: Sequence[Said], accepted: Sequence[Accepted], outages: Sequence[Outage], ledger: Ledger
+) -> Iterator[str]:
+    """Give what was said and not accepted, where no outage excuses it."""
+    heard: dict[str, list[tuple[int, int]]] = {}
+    for taken in accepted:
+        value = taken.reading.value
+        if taken.reading.point == NUMBER and taken.is_good and isinstance(value, int):
+            heard.setdefault(taken.device, []).append((value, taken.accepted_ms))
+    for pairs in heard.values():
+        pairs.sort()
     for one in said:
-        if (one.device, one.number) in numbers:
+        numbers = heard.get(one.device, [])
+        place = bisect_right(numbers, one.number, key=lambda pair: pair[0])
+        if place and numbers[place - 1][0] == one.number:
             continue
-        agent = agent_of[one.device]
-        if one.at_ms > until_ms or any(who == agent and start <= one.at_ms <= end for who, start, end in blind):
-            ledger.excused += 1
+        next_ms = float(numbers[place][1]) if place < len(numbers) else float("inf")
+        why = next((outage.why for outage in outages if excuses(outage, one, next_accepted_ms=next_ms)), None)
+        if why is None:
+            yield f"{one.device}.number = {one.number}: said at {one.at_ms:.0f}, and in no journal"
         else:
-            yield f"{one.device}.number = {one.number}: said at {one.at_ms:.0f}, and not stored"
+            ledger.excused[why.value] += 1
+
+
+def excuses(outage: Outage, said: Said, *, next_accepted_ms: float) -> bool:
+    """Whether an outage excuses that what was said is in no journal.
+
+    `next_accepted_ms` is when the next number of the device was accepted. An agent writes what a device says in its
+    order: what comes before something that it had written when it died was lost while it lived.
+    """
+    if said.device not in outage.devices:
+        return False
+    if outage.why is Excuse.LINE:
+        return outage.from_ms - _ON_THE_WAY_MS <= said.at_ms <= outage.to_ms + _ON_THE_WAY_MS
+    since_ms = outage.from_ms - _WRITTEN_WITHIN_MS
+    if outage.why is Excuse.DISK:
+        since_ms = min(since_ms, outage.unwritten_ms - _WRITTEN_WITHIN_MS)
+    return since_ms <= said.at_ms <= outage.to_ms + _ON_THE_WAY_MS and next_accepted_ms > outage.to_ms
+
+
+def _too_many(said: Sequence[Said], stored: Sequence[Sample], used: set[tuple[str, str, int]]) -> Iterator[str]:
+    known = {(one.device, one.number) for one in said}
+    places: dict[tuple[str, Any], list[int]] = {}
+    for one in stored:
+        if (one.device, one.point, one.at_ms) not in used:
+            yield f"{one.device}.{one.point} = {one.value} at {one.at_ms} is stored, and no journal accepted it"
+        if one.point == NUMBER and one.quality == Quality.GOOD:
+            places.setdefault((one.device, one.value), []).append(one.at_ms)
+    for (device, number), at in places.items():
+        if len(at) > 1:
+            yield f"{device}.number = {number} is stored {len(at)} times, at {at}"
+        if (device, number) not in known:
+            yield f"{device}.number = {number} is stored, and the device never said it"
 
 
 def _differs(stored: Any, accepted: Any) -> bool:  # noqa: ANN401 - whatever the store holds

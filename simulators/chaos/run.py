@@ -5,18 +5,18 @@ import json
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
-from drivers.profile import load_profile
-from simulators.chaos.commander import Commander, all_pages, judge_commands
+from simulators.chaos.commander import Commander, all_pages
+from simulators.chaos.evidence import Told, Verdict, judge, keep
 from simulators.chaos.files import LOGIN
-from simulators.chaos.ledger import Ledger, Said, Sample, compare, examples, judge_orders
+from simulators.chaos.ledger import Excuse, Outage, examples
 from simulators.chaos.schedule import DeviceFault, Schedule, Town
 from simulators.chaos.stack import Stack, TownFailed, running
 from simulators.chaos.troubles import Troublemaker
@@ -24,10 +24,7 @@ from simulators.control import ControlError
 from simulators.control import tell as tell_devices
 from simulators.demo.api import Api
 from simulators.demo.layout import ensure_password
-from simulators.witness import decode_answers, read_answers, read_writes, witness_files
 
-IN_DOUBT_MS = 2500.0
-"""An answer given so shortly before the devices stopped may have been cut off on its line."""
 _CALM_S = 5.0
 """After the last trouble, so that every device is heard again and shows that its fault is over."""
 _RESTED_WITHIN_S = 120.0
@@ -38,13 +35,8 @@ _COMMANDS_WITHIN_S = 60.0
 class Outcome:
     """How a run went. Lists are sentences with the evidence; an empty one is as it should be."""
 
-    ledger: Ledger
-    faults: int
-    missing_orders: list[str]
-    double_orders: list[str]
+    verdict: Verdict
     commands: dict[str, int]
-    wrong_commands: list[str]
-    late_commands: list[str]
     vanished: list[str]
     unrested: list[str]
     ended_by_itself: list[str]
@@ -53,21 +45,34 @@ class Outcome:
     backlog: list[tuple[float, int]] = field(default_factory=list)
 
     @property
-    def misses(self) -> list[str]:
-        """Everything that a working system does not do."""
-        return [
-            *self.ledger.lost,
-            *self.ledger.duplicated,
-            *self.missing_orders,
-            *self.double_orders,
-            *self.wrong_commands,
-            *self.late_commands,
-            *self.vanished,
-            *self.unrested,
-        ]
+    def misses(self) -> dict[str, list[str]]:
+        """Everything that a working system does not do, by its name in reports."""
+        return self.verdict.found | {
+            "vanished_from_a_journal": self.vanished,
+            "agents_never_acknowledged": self.unrested,
+        }
 
 
-async def run(folder: Path, town: Town, schedule: Schedule, *, tell: Callable[[str], None]) -> Outcome:
+class Saboteur(Protocol):
+    """Breaks the product on purpose, so that the ledger has something to find."""
+
+    async def meanwhile(self, stack: Stack) -> None:
+        """Do it while the schedule is played."""
+        ...
+
+    async def afterwards(self, stack: Stack) -> None:
+        """Do it once everything has come to rest, before anything is read."""
+        ...
+
+
+async def run(
+    folder: Path,
+    town: Town,
+    schedule: Schedule,
+    *,
+    tell: Callable[[str], None],
+    saboteur: Saboteur | None = None,
+) -> Outcome:
     """Play a schedule against a town in a folder, and judge.
 
     TownFailed, ChildFailed, NoServer when it does not come up; what does not come up again afterwards is a miss.
@@ -84,7 +89,10 @@ async def run(folder: Path, town: Town, schedule: Schedule, *, tell: Callable[[s
         began = time.time()
         supervising = asyncio.create_task(stack.supervise(), name="chaos:supervise")
         watching = asyncio.create_task(_watch(stack, backlog, began), name="chaos:watch")
-        await _play(stack, schedule, maker, commander)
+        async with asyncio.TaskGroup() as tasks:
+            if saboteur is not None:
+                tasks.create_task(saboteur.meanwhile(stack), name="chaos:sabotage")
+            await _play(stack, schedule, maker, commander)
         tell("the last trouble is over; waiting until everything has come to rest")
         unwell: list[str] = []
         try:
@@ -92,7 +100,7 @@ async def run(folder: Path, town: Town, schedule: Schedule, *, tell: Callable[[s
         except TownFailed as error:
             unwell.append(str(error))
         await asyncio.sleep(_CALM_S)
-        stopped_ms = time.time() * 1000
+        stopping_ms = time.time() * 1000
         for line in town.lines:
             await stack.children.stop(stack.child(f"devices-{line}"))
         unrested = unwell + await _rest(stack, tell)
@@ -103,20 +111,19 @@ async def run(folder: Path, town: Town, schedule: Schedule, *, tell: Callable[[s
         for agent in town.agents:
             await stack.children.stop(stack.child(agent))
             await maker.look(agent)
-        alarms = await all_pages(api, "/alarms", state="all")
-        orders = await all_pages(api, "/work-orders", state="all")
-        return await asyncio.to_thread(
-            _judge,
-            stack,
-            maker,
-            commander,
+        if saboteur is not None:
+            await saboteur.afterwards(stack)
+        ended = Outage(why=Excuse.END, devices=frozenset(town.devices), from_ms=stopping_ms, to_ms=time.time() * 1000)
+        told = Told(
+            devices=devices,
+            alarms=await all_pages(api, "/alarms", state="all"),
+            orders=await all_pages(api, "/work-orders", state="all"),
             commands=commands,
-            alarms=alarms,
-            orders=orders,
-            unrested=unrested,
-            backlog=backlog,
-            began_ms=began * 1000,
-            stopped_ms=stopped_ms,
+            asked=commander.asked,
+            outages=[*maker.outages, ended],
+        )
+        return await asyncio.to_thread(
+            _outcome, stack, maker, commander, told, unrested=unrested, backlog=backlog, began_ms=began * 1000
         )
 
 
@@ -186,42 +193,20 @@ async def _unfinished(stack: Stack, agent: str) -> int:
     return sum(int(float(line.split()[1])) for line in text.splitlines() if line.startswith(names))
 
 
-def _judge(
+def _outcome(
     stack: Stack,
     maker: Troublemaker,
     commander: Commander,
+    told: Told,
     *,
-    commands: dict[str, list[dict[str, Any]]],
-    alarms: list[dict[str, Any]],
-    orders: list[dict[str, Any]],
     unrested: list[str],
     backlog: list[tuple[float, int]],
     began_ms: float,
-    stopped_ms: float,
 ) -> Outcome:
-    town, folder = stack.town, stack.layout.simulators
-    profile = load_profile(stack.layout.data / "profile.toml")
-    accepted = [one for log in stack.logs.values() for one in log.accepted]
-    said = [
-        Said(device=device, number=int(one.value), at_ms=one.at_ms)
-        for device in town.devices
-        for one in decode_answers(profile, read_answers(witness_files(folder, device)[0]))
-        if one.point == "number" and one.value is not None
-    ]
-    agent_of = {device: line.rsplit("-", 1)[0] for line, members in town.lines.items() for device in members}
-    stored = list(_samples(stack.layout.telemetry, {number: name for name, number in commander.devices.items()}))
-    ledger = compare(said, accepted, stored, agent_of=agent_of, blind=maker.blind, until_ms=stopped_ms - IN_DOUBT_MS)
-    missing, double, faults = judge_orders(accepted, alarms, orders)
-    wrong: list[str] = []
-    late: list[str] = []
-    for device, rows in commands.items():
-        writes = [one for one in read_writes(witness_files(folder, device)[2]) if one.taken]
-        found_wrong, found_late = judge_commands(({**row, "device": device} for row in rows), writes, commander.asked)
-        wrong += found_wrong
-        late += found_late
+    keep(stack.layout.data, [one for log in stack.logs.values() for one in log.accepted], told)
     states: dict[str, int] = {"taken": commander.taken}
     states |= {f"not taken: {why}": count for why, count in commander.not_taken.items()}
-    for rows in commands.values():
+    for rows in told.commands.values():
         for row in rows:
             states[row["state"]] = states.get(row["state"], 0) + 1
     tracebacks = {
@@ -230,13 +215,8 @@ def _judge(
         if (count := file.read_text(errors="replace").count("Traceback (most recent"))
     }
     return Outcome(
-        ledger=ledger,
-        faults=faults,
-        missing_orders=missing,
-        double_orders=double,
+        verdict=judge(stack.layout.data),
         commands=states,
-        wrong_commands=wrong,
-        late_commands=late,
         vanished=maker.vanished,
         unrested=unrested,
         ended_by_itself=[
@@ -249,46 +229,22 @@ def _judge(
     )
 
 
-def _samples(file: Path, names: dict[int, str]) -> list[Sample]:
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)) as connection:
-        rows = connection.execute(
-            "SELECT device_id, point, at_ms, value, quality FROM sample JOIN series ON series.id = series_id"
-        )
-        return [
-            Sample(device=names[device], point=point, at_ms=at_ms, value=value, quality=quality)
-            for device, point, at_ms, value, quality in rows
-        ]
-
-
 def describe(outcome: Outcome) -> dict[str, Any]:
     """Give the parts of the report that a run adds to the shape of all benchmarks."""
-    ledger = outcome.ledger
+    verdict = outcome.verdict
+    ledger = verdict.ledger
     return {
         "ledger": {
             "said": ledger.said,
             "accepted": ledger.accepted,
             "stored": ledger.stored,
-            "not_accepted_in_an_outage": ledger.excused,
-            "lost": len(ledger.lost),
-            "duplicated": len(ledger.duplicated),
-            "faults": outcome.faults,
-            "missing_orders": len(outcome.missing_orders),
-            "double_orders": len(outcome.double_orders),
-            "late_commands": len(outcome.late_commands),
-            "wrong_command_outcomes": len(outcome.wrong_commands),
+            "not_accepted": dict(ledger.excused),
+            "faults": verdict.faults,
+            **{name: len(found) for name, found in verdict.found.items()},
         },
         "commands": outcome.commands,
         "faults": outcome.happened,
-        "misses": {
-            "lost": examples(ledger.lost),
-            "duplicated": examples(ledger.duplicated),
-            "missing_orders": examples(outcome.missing_orders),
-            "double_orders": examples(outcome.double_orders),
-            "late_commands": examples(outcome.late_commands),
-            "wrong_command_outcomes": examples(outcome.wrong_commands),
-            "vanished_from_a_journal": examples(outcome.vanished),
-            "never_acknowledged": outcome.unrested,
-        },
+        "misses": {name: examples(found) for name, found in outcome.misses.items()},
         "ended_by_itself": outcome.ended_by_itself,
         "tracebacks": outcome.tracebacks,
         "backlog": [{"at": at, "records": records} for at, records in outcome.backlog],

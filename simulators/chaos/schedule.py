@@ -77,6 +77,11 @@ class Town:
         """All devices, in order."""
         return tuple(device for devices in self.lines.values() for device in devices)
 
+    def devices_of(self, agent: str) -> tuple[str, ...]:
+        """Give the devices that an agent reads."""
+        lines = (one for one in self.lines if one.rsplit("-", 1)[0] == agent)
+        return tuple(device for line in lines for device in self.lines[line])
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Schedule:

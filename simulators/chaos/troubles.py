@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from simulators.chaos.clock import step_clock
+from simulators.chaos.ledger import Excuse, Outage
 from simulators.chaos.schedule import CLOUD_MACHINE, Kind, Trouble
 from simulators.chaos.stack import CLOUD, Stack
 from simulators.chaos.wal import tear
@@ -32,9 +33,8 @@ class Troublemaker:
     tell: Callable[[str], None]
     happened: list[tuple[float, str]] = field(default_factory=list)
     vanished: list[str] = field(default_factory=list)
-    blind: list[tuple[str, float, float]] = field(default_factory=list)
-    """(agent, from, to) in Unix milliseconds: what devices said then may never have reached the agent's journal."""
-    _full_since: dict[str, tuple[float, float]] = field(default_factory=dict)
+    outages: list[Outage] = field(default_factory=list)
+    _full: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def note(self, what: str) -> None:
         """Say what happens."""
@@ -50,7 +50,7 @@ class Troublemaker:
             await asyncio.sleep(trouble.lasts)
         finally:
             await asyncio.shield(self._end(trouble))
-            self._blind(trouble, began_ms)
+            self._outage(trouble, began_ms)
 
     async def _begin(self, trouble: Trouble) -> None:
         target = trouble.target
@@ -117,26 +117,26 @@ class Troublemaker:
         with contextlib.suppress(ControlError):
             await asyncio.to_thread(tell_devices, self.stack.layout.simulators, device, do, "line-dropped")
 
-    def _blind(self, trouble: Trouble, began_ms: float) -> None:
-        """Note for which agent what was said meanwhile may not be in a journal, and from when to when."""
-        if trouble.target in CLOUD or trouble.target.endswith(":broker") or trouble.target == "broker":
-            return
-        agent = next((one for one in self.stack.town.agents if trouble.target.startswith(one)), None)
-        if agent is None or trouble.kind is Kind.CLOCK:
-            return
-        if trouble.kind is Kind.DISK:
-            self._full_since[agent] = (began_ms, time.time() * 1000)
-            return
-        if trouble.target == agent:  # killed: what waited in its memory for a place on the disk was not accepted
-            full_ms, free_ms = self._full_since.get(agent, (began_ms, 0.0))
-            if began_ms - free_ms < WRITTEN_MS:
-                began_ms = min(began_ms, full_ms)
-        self.blind.append((agent, began_ms - BEFORE_MS, time.time() * 1000 + AFTER_MS))
+    def _outage(self, trouble: Trouble, began_ms: float) -> None:
+        """Note which devices could not be heard meanwhile, or whose readings could be forgotten."""
+        town, target, ended_ms = self.stack.town, trouble.target, time.time() * 1000
+        if target in town.agents and trouble.kind is Kind.DISK:
+            self._full[target] = (began_ms, ended_ms)
+        elif target in town.agents and trouble.kind in {Kind.KILL, Kind.TEAR}:
+            self.outages.append(self._death(target, began_ms, ended_ms))
+        line = target.removesuffix(":devices")
+        if line in town.lines:
+            broken = Outage(why=Excuse.LINE, devices=frozenset(town.lines[line]), from_ms=began_ms, to_ms=ended_ms)
+            self.outages.append(broken)
+
+    def _death(self, agent: str, from_ms: float, to_ms: float) -> Outage:
+        """Say what the death of an agent excuses: what waited in its memory for a place on the disk among it."""
+        devices = frozenset(self.stack.town.devices_of(agent))
+        full = self._full.get(agent)
+        if full is None or from_ms - full[1] > WRITTEN_MS:
+            return Outage(why=Excuse.AGENT, devices=devices, from_ms=from_ms, to_ms=to_ms)
+        return Outage(why=Excuse.DISK, devices=devices, from_ms=from_ms, to_ms=to_ms, unwritten_ms=full[0])
 
 
-BEFORE_MS = 2500.0
-"""A poll and the writing of its record take no longer; what was answered before is in the journal."""
 WRITTEN_MS = 40_000.0
 """So long after its disk was full an agent may still wait before it tries to write again."""
-AFTER_MS = 2500.0
-"""An answer to a request of before may still be on its way, and its asker have given up."""

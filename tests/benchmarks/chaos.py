@@ -55,27 +55,18 @@ def measure(bench: Bench) -> None:
     except (NoServer, TownFailed, ChildFailed) as error:
         raise CannotRun(str(error)) from error
     bench.more |= describe(outcome)
-    ledger = outcome.ledger
+    ledger = outcome.verdict.ledger
     bench.add(Result(name="readings_said", value=ledger.said, unit="readings"))
     bench.add(Result(name="readings_accepted", value=ledger.accepted, unit="readings"))
     bench.add(Result(name="readings_stored", value=ledger.stored, unit="readings"))
-    bench.add(Result(name="faults_of_devices", value=outcome.faults, unit="faults"))
+    bench.add(Result(name="faults_of_devices", value=outcome.verdict.faults, unit="faults"))
     bench.add(Result(name="commands_taken", value=outcome.commands["taken"], unit="commands"))
-    for name, found in (
-        ("lost", ledger.lost),
-        ("duplicated", ledger.duplicated),
-        ("missing_orders", outcome.missing_orders),
-        ("double_orders", outcome.double_orders),
-        ("late_commands", outcome.late_commands),
-        ("wrong_command_outcomes", outcome.wrong_commands),
-        ("vanished_from_a_journal", outcome.vanished),
-        ("agents_never_acknowledged", outcome.unrested),
-    ):
+    for name, found in outcome.misses.items():
         bench.add(Result(name=name, value=len(found), unit="", goal="0", met=not found))
         for sentence in found[:5]:
             bench.say(f"  {sentence}")
     draw(schedule, outcome, folder / "timeline.svg")
-    if chosen or outcome.misses:
+    if chosen or any(outcome.misses.values()):
         bench.more["folder"] = str(folder)
         bench.say(f"logs, journals, stores and timeline.svg are in {folder}")
     else:
