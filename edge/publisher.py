@@ -22,6 +22,7 @@ from runtime.cancellation import honour_cancellation
 from runtime.health import Check, Status
 from runtime.lifecycle import Backoff, wait_or
 from runtime.logs import get_log
+from runtime.mqtt_client import MqttClient
 from wire import contract
 from wire.contract import JournalPosition
 from wire.edge_node import SEQ_MODULUS, Command
@@ -219,7 +220,7 @@ class Publisher:
 
     async def _connect_once(self) -> None:
         will = self._messenger.connect(await self._next_bd_seq(), at_ms=self._clock())
-        client = aiomqtt.Client(
+        client = MqttClient(
             hostname=self._address.host,
             port=self._address.port,
             username=self._address.username,

@@ -35,6 +35,7 @@ from runtime.cancellation import honour_cancellation
 from runtime.health import Beat, Check, Health, Status
 from runtime.lifecycle import Backoff
 from runtime.logs import get_log
+from runtime.mqtt_client import MqttClient
 from runtime.probe import probe_server
 from runtime.version import VERSION
 from wire.events import HostState
@@ -142,7 +143,7 @@ class IngestProcess:
         broker, settings = self._config.broker, self._config.ingest
         inbox = Inbox(limit=settings.batch_messages, wait=settings.batch_wait, clock=self._clock)
         will = self._as_host.connect(self._clock())
-        client = aiomqtt.Client(
+        client = MqttClient(
             broker.host,
             broker.port,
             username=broker.username,

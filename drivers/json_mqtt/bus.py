@@ -20,6 +20,7 @@ from drivers.json_mqtt.config import JsonMqttSettings
 from drivers.json_mqtt.memory import Arrived, Fate, Memory
 from drivers.json_mqtt.topics import Router, covering
 from runtime.cancellation import honour_cancellation
+from runtime.mqtt_client import MqttClient
 
 _SUBSCRIBE_AT_ONCE = 100
 _REFUSED = 0x80
@@ -165,7 +166,7 @@ class MqttBus:
             tls = ssl.create_default_context(cafile=settings.ca_file) if settings.tls else None
         except (OSError, ValueError) as error:
             raise Unreachable(device=self.name, why=f"its password or certificate cannot be read: {error}") from error
-        client = aiomqtt.Client(
+        client = MqttClient(
             hostname=settings.host,
             port=settings.port,
             username=settings.username,
