@@ -1,9 +1,9 @@
 """The joints between the parts: what a line reads goes to the journal, what the journal has goes to the broker."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from drivers.api import Value
+from drivers.api import PointResult, Value
 from edge.bus_load import BusLoads
 from edge.clock import RecordClock, TimeQuality
 from edge.figures import Figures
@@ -31,6 +31,10 @@ _CLOCK_WORDS = {
 }
 
 
+Ear = Callable[[str, Iterable[PointResult]], None]
+"""Hears what every device says, as the gates do. Never waits."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Uplink:
     session: Session
@@ -42,7 +46,7 @@ class Agent:
     """Listens to lines, intake and publisher, and moves what they say on. Nothing here waits, except `refresh_figures`.
 
     `limits` say how much the journal may hold. `monotonic` is in seconds; `clock` gives the times of records.
-    `trouble` is why the journal cannot be used, empty while it can.
+    `trouble` is why the journal cannot be used, empty while it can; `ear` hears the devices beside the pipelines.
     """
 
     journal: Journal
@@ -52,6 +56,7 @@ class Agent:
     clock: RecordClock
     loads: BusLoads
     trouble: str = ""
+    ear: Ear | None = None
     _intake: Intake | None = None
     _uplink: _Uplink | None = None
     _status: JournalStatus | None = None
@@ -63,6 +68,11 @@ class Agent:
     def join_uplink(self, *, session: Session, publisher: Publisher) -> None:
         """Name the way out of the journal; before the intake runs."""
         self._uplink = _Uplink(session=session, publisher=publisher)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker can be reached."""
+        return self._uplink is not None and self._uplink.session.is_connected
 
     @property
     def intake(self) -> Intake:
@@ -81,6 +91,11 @@ class Agent:
     def take(self, item: Draft | IntakeMark) -> None:
         """Take a record, or a mark between the records."""
         self.intake.put(item)
+
+    def on_heard(self, device: str, results: tuple[PointResult, ...]) -> None:
+        """Pass on what a device said to whoever listens inside the agent."""
+        if self.ear is not None:
+            self.ear(device, results)
 
     def on_readings(self, *, made: int, reported: int) -> None:
         """Count what drivers delivered, and what of it became a record."""

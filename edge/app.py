@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from edge.agent import Agent
 from edge.bus_load import BusLoads
 from edge.changes import AgentPlan, Changes, LineChange, plan_of
-from edge.clock import RecordClock
+from edge.clock import RecordClock, TimeQuality
 from edge.commands import TokenBook
 from edge.config import AgentSettings, Server, SiteConfig
 from edge.executor import CommandExecutor
@@ -40,6 +41,7 @@ from runtime.version import VERSION
 from wire.edge_node import EdgeNode
 
 _FIGURES_EVERY = timedelta(seconds=1)
+_CANCEL_AGAIN_S = 1.0
 _BUS_BACKOFF_LIMIT = timedelta(seconds=2.5)  # a line that is restored is read again within 5 s
 _DISK_BACKOFF_LIMIT = timedelta(seconds=10)
 
@@ -84,7 +86,7 @@ async def run_agent(
     )
     try:
         async with journal_in(folder, new_id=uuid.uuid4().hex, limits=limits, at_ms=clock()) as journal:
-            await _Process(config, name, journal, clock).run(stop)
+            await _Process(config, name, journal, clock, wall).run(stop)
     except (JournalError, OSError, ExceptionGroup) as error:
         cause: BaseException = error
         while isinstance(cause, BaseExceptionGroup):
@@ -118,12 +120,15 @@ class _Process:
     on a full disk that may be later, and readings wait in memory meanwhile, without numbers.
     """
 
-    def __init__(self, config: SiteConfig, name: str, journal: Journal, clock: RecordClock) -> None:
+    def __init__(
+        self, config: SiteConfig, name: str, journal: Journal, clock: RecordClock, wall: Callable[[], int]
+    ) -> None:
         self._config = config
         self._name = name
         self._settings = config.settings.agents[name]
         self._journal = journal
         self._clock = clock
+        self._wall = wall
         self._plan = plan_of(config, name)
         self._identities: dict[str, DeviceIdentity] = {}
         self._tokens = TokenBook()
@@ -165,6 +170,7 @@ class _Process:
             self._health.add("clock", self._agent.check_clock)
             with self._probe(), _hangup_sets(self._asked):
                 self._announce(self._plan, self._plan.documents())
+                gates = self._start_gates(tasks, lines)
                 lines.start(lines.prepare(self._plan.lines))
                 pause = _backoff(limit=_DISK_BACKOFF_LIMIT)
                 while held is None:
@@ -172,9 +178,37 @@ class _Process:
                     held = await self._open_journal()
                 work = await self._start_uplink(tasks, lines, held)
                 await stop.wait()
+                await _end(gates)
                 await lines.stop_all()
                 for task in work:
                     task.cancel()
+
+    def _start_gates(self, tasks: asyncio.TaskGroup, lines: Lines) -> tuple[asyncio.Task[None], ...]:
+        """Start the gates, if there are any: only then is loaded what they need."""
+        house = self._settings.gatehouse
+        if house is None:
+            return ()
+        from edge.gate.running import GateHost, Gates  # noqa: PLC0415 - heavy: models, pictures, a web server
+
+        host = GateHost(
+            community=self._config.settings.site.community,
+            agent=self._name,
+            zone=ZoneInfo(self._config.settings.site.time_zone),
+            data=self._config.path(self._settings.data),
+            path=self._config.path,
+            target=lines.target,
+            accepts=lambda token: self._tokens.accepts(token, now=time.monotonic()),
+            connected=lambda: self._agent.is_connected,
+            waiting=lambda: self._intake.waiting,
+            clock_trusted=lambda: self._clock.quality is not TimeQuality.BEHIND,
+            clock_ms=self._wall,
+            new_id=lambda: uuid.uuid4().hex,
+            random=random.random,
+            health=self._health,
+        )
+        gates = Gates(house, self._settings.gates, host, backoff=_backoff(limit=_DISK_BACKOFF_LIMIT))
+        self._agent.ear = gates.heard
+        return (tasks.create_task(gates.run(), name="gates"),)
 
     async def _open_journal(self) -> _Held | None:
         """Open the journal; None when the disk takes nothing now."""
@@ -303,6 +337,14 @@ class _Process:
         with probe_server(host=http.host, port=http.port, health=self._health, registry=registry) as port:
             get_log("edge").info("health and metrics", host=http.host, port=port)
             yield
+
+
+async def _end(tasks: tuple[asyncio.Task[None], ...]) -> None:
+    """Cancel tasks until they have ended: a library may lose a cancellation (see runtime.cancellation)."""
+    while left := [task for task in tasks if not task.done()]:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=_CANCEL_AGAIN_S)
 
 
 _WAITING = Check(status=Status.DEGRADED, detail="nothing is published before the journal is open")

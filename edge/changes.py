@@ -121,6 +121,8 @@ def plan_of(config: SiteConfig, agent: str) -> AgentPlan:
             f"agents.{agent}.http": settings.http,
             f"agents.{agent}.journal": settings.journal,
             f"agents.{agent}.clock": settings.clock,
+            f"agents.{agent}.gatehouse": settings.gatehouse,
+            f"agents.{agent}.gates": settings.gates,
         },
     )
 

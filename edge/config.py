@@ -13,8 +13,10 @@ from pydantic import Field
 
 from drivers.address import DeviceAddress
 from drivers.catalog import catalog_profile, profile_names
-from drivers.profile import AlarmOverride, Identifier, Label, Profile, load_profile
+from drivers.profile import AlarmOverride, Identifier, Label, Profile, Slug, load_profile
 from drivers.registry import BUS_FILES, BusSettings, device_problem, place_of, protocol_problem
+from edge.gate.config import GatehouseSettings, GateSettings
+from edge.gate.site_check import check_gates
 from edge.time_sync import Sync
 from edge.watch import digests
 from runtime.config import ConfigError, Problem, Strict, read_toml, validate
@@ -104,6 +106,8 @@ class AgentSettings(Strict):
     clock: ClockSettings = ClockSettings()
     buses: dict[str, BusSettings] = Field(min_length=1)
     devices: dict[str, DeviceSettings] = Field(min_length=1)
+    gatehouse: GatehouseSettings | None = None
+    gates: dict[Slug, GateSettings] = Field(default_factory=dict)
 
 
 class SiteFile(Strict):
@@ -204,9 +208,14 @@ def load_site(file: Path) -> SiteConfig:
     )
 
 
+_OWN_PROFILES: Mapping[str, Path] = {"linli-gate": Path(__file__).parent / "gate" / "profile.toml"}
+"""The device types that are parts of the agent itself."""
+
+
 def _used_profiles(folder: Path, settings: SiteFile, problems: list[Problem]) -> dict[str, Profile]:
-    """Load the profiles that devices name: local ones first, then the catalogue's. Unknown names get a suggestion."""
+    """Load the profiles that devices name: local ones first, the agent's own, the catalogue's. Others are a problem."""
     local = _local_profiles(folder, settings.site, problems)
+    own = {name: file for name, file in _OWN_PROFILES.items() if name not in local}
     in_catalog = profile_names()
     found: dict[str, Profile] = {}
     for agent_name, agent in settings.agents.items():
@@ -214,10 +223,15 @@ def _used_profiles(folder: Path, settings: SiteFile, problems: list[Problem]) ->
             name = device.profile
             if name in local:
                 found[name] = local[name]
+            elif name in own:
+                found[name] = found.get(name) or load_profile(own[name])
             elif name in in_catalog:
                 found[name] = found.get(name) or catalog_profile(name)
             else:
-                message, remedy = f"there is no profile `{name}`", _suggest(name, dict.fromkeys((*local, *in_catalog)))
+                message, remedy = (
+                    f"there is no profile `{name}`",
+                    _suggest(name, dict.fromkeys((*local, *own, *in_catalog))),
+                )
                 key = f"agents.{agent_name}.devices.{device_name}.profile"
                 problems.append(Problem(key=key, message=message, remedy=remedy))
     return found
@@ -311,6 +325,8 @@ def _check_agent(where: str, name: str, agent: AgentSettings, profiles: Mapping[
             if kind == "bus":
                 message, remedy = f"`{twin}` is on the bus `{device.bus}` already", "such a bus has one device"
             yield Problem(key=f"{key}.{kind}", message=message, remedy=remedy)
+    known = {device: profiles[one.profile] for device, one in agent.devices.items() if one.profile in profiles}
+    yield from check_gates(where, agent.gatehouse, agent.gates, known)
 
 
 def _check_device(

@@ -28,6 +28,10 @@ class Listener(Protocol):
         """Take a record, or a mark between the records."""
         ...
 
+    def on_heard(self, device: str, results: tuple[PointResult, ...]) -> None:
+        """Take all that a device said, also what never leaves the agent; without values when it fell silent."""
+        ...
+
     def on_readings(self, *, made: int, reported: int) -> None:
         """Count what drivers delivered, and what of it became a record."""
         ...
@@ -147,6 +151,7 @@ class Line:
                 self._strangers.add(device)
                 self._log.warning("a device speaks that is not on this bus; it is not heard", device=device)
             return
+        self._listener.on_heard(device, results)
         self._report(device, made=len(results), readings=pipeline.take(results, at_ms=self._clock()))
 
     def on_up(self, device: str) -> None:
@@ -157,6 +162,9 @@ class Line:
     def on_down(self, device: str, reason: str) -> None:
         """Make the points of a silent device BAD, and mark after that draft that it cannot be reached."""
         self.down.add(device)
+        points = self._planned[device].identity.profile.points
+        silent = tuple(PointResult(point=point, value=None, reason=reason) for point in points)
+        self._listener.on_heard(device, silent)
         pipeline = self.pipelines[device]
         before = pipeline.counts.made
         readings = pipeline.unreachable(reason, at_ms=self._clock())

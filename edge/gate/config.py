@@ -5,7 +5,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from drivers.profile import Identifier, Label, Slug
 from edge.gate.api import Answer, Check, CheckPolicy, Demand
@@ -13,6 +13,10 @@ from runtime.config import Strict
 from runtime.durations import Duration
 
 Celsius = Annotated[float, Field(ge=-40, le=120)]
+
+
+Absent = Annotated[Identifier | None, BeforeValidator(lambda value: None if value is False else value)]
+"""A point that a door may lack: `false` in a site file, because TOML has no null."""
 
 
 class CheckSettings(Strict):
@@ -46,11 +50,11 @@ class DoorSettings(Strict):
     unlock: Identifier = Field(default="unlock_time", description="the pulse: seconds, timed by the device itself")
     seconds: Annotated[float, Field(ge=0.1, le=30)] = 3.0
     relay: Identifier = Field(default="lock_relay", description="read back: true while the lock is let go")
-    contact: Identifier | None = Field(default="door_closed", description="true while the door is closed")
-    exit_button: Identifier | None = "exit_button"
-    fire: Identifier | None = Field(default="fire_release", description="true while the fire system wants it open")
-    lock_power: Identifier | None = Field(default="lock_power", description="must go false when fire releases")
-    beam: Identifier | None = Field(default=None, description="true while somebody stands in the passage")
+    contact: Absent = Field(default="door_closed", description="true while the door is closed")
+    exit_button: Absent = "exit_button"
+    fire: Absent = Field(default="fire_release", description="true while the fire system wants it open")
+    lock_power: Absent = Field(default="lock_power", description="must go false when fire releases")
+    beam: Absent = Field(default=None, description="true while somebody stands in the passage")
     confirm_within: Duration = timedelta(seconds=1)
     held_after: Duration = Field(default=timedelta(seconds=20), description="open longer than this after a grant: held")
     release_within: Duration = Field(default=timedelta(seconds=5), description="fire must have let go by then")
@@ -139,6 +143,14 @@ class GatehouseSettings(Strict):
         default=None, description="host:port at which other gates of the community find the faces"
     )
     shared_with: tuple[str, ...] = Field(default=(), description="host:port of agents that share their faces")
+    community_key_file: str | None = Field(
+        default=None,
+        description="the key that all gates of the community have: it seals what they share and the backup",
+    )
+    backup_file: str | None = Field(
+        default=None, description="the sealed backup, written anew after each erasure; best on another disk"
+    )
+    demo: bool = Field(default=False, description="drawn people: its faces and calibration never reach a real gate")
 
 
 class KioskSettings(Strict):

@@ -75,6 +75,7 @@ class Gate:
                 door_busy=self.is_busy,
                 see=self._see,
                 blind=lambda: self._blind(sightless),
+                confirmed_ms=house.confirmed_ms,
             ),
         )
         self.front = Front(

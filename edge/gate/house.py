@@ -19,8 +19,9 @@ from wire.seal import PublicKeys
 class Gatehouse:
     """The people, passes and providers of an agent's gates; times are Unix ms, `monotonic` is in seconds.
 
-    `keys` are those by which the service signs. `target` gives a device as it is now; `accepts` says whether the token
-    of a command is fresh; `connected` whether the broker is there; `journalled` whether all that was told is durable.
+    `keys` are those by which the service signs; `confirmed_ms` is when it last said that the roll is the newest.
+    `target` gives a device as it is now; `accepts` says whether the token of a command is fresh; `connected` whether
+    the broker is there; `journalled` whether all that was told is durable.
     """
 
     community: str
@@ -32,6 +33,7 @@ class Gatehouse:
     ledger: GateLedger
     providers: Mapping[Check, Provider]
     keys: Callable[[], PublicKeys]
+    confirmed_ms: Callable[[], int | None]
     target: Callable[[str], CommandTarget | None]
     accepts: Callable[[str], bool]
     connected: Callable[[], bool]

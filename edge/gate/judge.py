@@ -68,7 +68,8 @@ class Surroundings:
     """What an attempt is judged by. `now` is monotonic, in seconds.
 
     `moment` gives the time and whether it is trusted; `door_busy` whether this door, or one that it is interlocked
-    with, is in use; `see` waits for a clear face until a monotonic time; `blind` says why there is none to be had.
+    with, is in use; `see` waits for a clear face until a monotonic time; `blind` says why there is none to be had;
+    `confirmed_ms` when the service last said that the roll is its newest.
     """
 
     roster: Roster
@@ -80,6 +81,7 @@ class Surroundings:
     door_busy: Callable[[], bool]
     see: Callable[[float], Awaitable[Glance | None]]
     blind: Callable[[], Reason]
+    confirmed_ms: Callable[[], int | None]
 
 
 class Judge:
@@ -258,7 +260,7 @@ class Judge:
         if self._roll.url is None:
             return False
         after_ms = round(self._roll.stale_after / timedelta(milliseconds=1))
-        return staleness(issued_ms=self._around.roster.issued_ms, now_ms=now_ms, stale_after_ms=after_ms)
+        return staleness(issued_ms=self._around.confirmed_ms(), now_ms=now_ms, stale_after_ms=after_ms)
 
     async def _liveness(self, presented: Presented, glance: Glance | None) -> CheckResult:
         """Judge whether a face is alive, where a face decides; a card has no life to check."""

@@ -139,6 +139,9 @@ class Book:
     def take(self, item: Draft | DeviceMark) -> None:
         self.items.append(item)
 
+    def on_heard(self, device: str, results: tuple[PointResult, ...]) -> None:
+        """Nobody listens beside the pipelines."""
+
     def on_readings(self, *, made: int, reported: int) -> None:
         pass
 
