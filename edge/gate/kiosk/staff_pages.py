@@ -198,8 +198,12 @@ async def log_out(session: ActorDep, request: Request, desk: DeskDep) -> Respons
 
 
 @router.get("/session")
-async def session_now(session: ReaderDep, desk: DeskDep) -> Response:
-    """Say who is logged in, and for how long."""
+async def session_now(request: Request, desk: DeskDep) -> Response:
+    """Say who is logged in, and for how long; 204 when nobody is."""
+    try:
+        session = await desk.who(request.cookies.get(COOKIE))
+    except Refused:
+        return Response(status_code=HTTPStatus.NO_CONTENT)
     return JSONResponse(_told(session, desk))
 
 
