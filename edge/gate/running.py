@@ -17,16 +17,19 @@ import httpx
 from drivers.api import PointResult
 from edge.executor import CommandTarget
 from edge.gate.api import Check
-from edge.gate.config import GatehouseSettings, GateSettings, ProviderSettings
+from edge.gate.config import GatehouseSettings, GateSettings, KioskSettings, ProviderSettings
 from edge.gate.eyes.look import Eyes, open_eyes
 from edge.gate.gate import Gate
 from edge.gate.health import Provider
 from edge.gate.house import Gatehouse
+from edge.gate.kiosk_model import GateKiosk
 from edge.gate.ledger import GateLedger, LedgerError
 from edge.gate.passes import LedgerFailed, PassBook
 from edge.gate.people.api import PeopleError
+from edge.gate.people.enrolment import Enrolment
 from edge.gate.people.people import People, open_people
 from edge.gate.pull import Puller, PullSettings
+from edge.gate.staff_desk import StaffDesk
 from models.api import ModelError
 from models.face.stack import DlibStack, ZooStack
 from models.manifest import Stack
@@ -37,6 +40,7 @@ from runtime.lifecycle import Backoff
 from runtime.logs import get_log
 from wire.seal import BadKey, PublicKeys
 
+_KIOSK_AGAIN_S = 5.0
 _KEYS_EVERY_S = 30.0
 _STACKS: Mapping[Stack, type[DlibStack | ZooStack]] = {Stack.DLIB: DlibStack, Stack.OPENCV_ZOO: ZooStack}
 _NO_KEYS = PublicKeys(by_id={})
@@ -119,6 +123,9 @@ class Gates:
                 for name, gate in self._running.items():
                     self._host.health.add(f"gate:{name}", gate.front.check)
                     tasks.create_task(gate.run(), name=f"gate:{name}")
+                    if gate.settings.kiosk is not None:
+                        kiosk = self._serve_kiosk(gate, gate.settings.kiosk, house, eyes.get(name))
+                        tasks.create_task(kiosk, name=f"gate:{name}:kiosk")
                 if puller is not None:
                     tasks.create_task(puller.run(), name="gate:pull")
                 tasks.create_task(self._watch_keys(house), name="gate:keys")
@@ -126,6 +133,35 @@ class Gates:
             for name in self._running:
                 self._host.health.remove(f"gate:{name}")
             self._running.clear()
+
+    async def _serve_kiosk(
+        self, gate: Gate, settings: KioskSettings, house: Gatehouse, sight: Eyes | str | None
+    ) -> None:
+        """Serve a gate's page; when its port is taken the gate goes on, and the port is tried again."""
+        from edge.gate.kiosk.server import serve_kiosk  # noqa: PLC0415 - a web server, for gates with a page only
+
+        if settings.staff_file is not None:
+            settings = settings.model_copy(update={"staff_file": str(self._host.path(settings.staff_file))})
+        people, eyes = house.people, sight if isinstance(sight, Eyes) else None
+        desk = StaffDesk(
+            gate,
+            house,
+            enrolment=None if eyes is None else Enrolment(people=people, stack=eyes.stack, model=eyes.model),
+            metric=people.metric,
+            models=() if eyes is None else (eyes.model,),
+            waiting=self._host.waiting,
+        )
+        log = self._log.bind(gate=gate.name)
+
+        def ready(port: int) -> None:
+            log.info("the kiosk is served", url=f"http://{settings.host}:{port}/")
+
+        while True:
+            try:
+                await serve_kiosk(GateKiosk(gate, community=house.community), desk, settings, ready=ready)
+            except OSError as error:
+                log.error("the kiosk cannot be served", reason=str(error))
+            await asyncio.sleep(_KIOSK_AGAIN_S)
 
     def _busy(self, names: Iterable[str]) -> Callable[[], bool]:
         """Say whether one of these gates' doors is in use."""

@@ -71,6 +71,11 @@ class Eyes:
         self._turn = Lock()
 
     @property
+    def stack(self) -> FaceStack:
+        """What finds and describes faces, for enrolment by the same models."""
+        return self._stack
+
+    @property
     def model(self) -> str:
         """What makes the templates."""
         return self._model
