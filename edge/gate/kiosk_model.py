@@ -53,10 +53,9 @@ class GateKiosk:
             if self._last is None or self._last.number != seen.frame.number:
                 image = seen.frame.image
                 scale = _WIDEST / image.shape[1]
-                small = (
-                    cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
-                )
-                done, jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+                if scale < 1:
+                    image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+                done, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
                 if not done:
                     return None
                 self._last = Picture(number=seen.frame.number, jpeg=jpeg.tobytes())

@@ -151,16 +151,16 @@ class Gates:
             models=() if eyes is None else (eyes.model,),
             waiting=self._host.waiting,
         )
-        log = self._log.bind(gate=gate.name)
+        told = self._log.bind(gate=gate.name)
 
         def ready(port: int) -> None:
-            log.info("the kiosk is served", url=f"http://{settings.host}:{port}/")
+            told.info("the kiosk is served", url=f"http://{settings.host}:{port}/")
 
         while True:
             try:
                 await serve_kiosk(GateKiosk(gate, community=house.community), desk, settings, ready=ready)
             except OSError as error:
-                log.error("the kiosk cannot be served", reason=str(error))
+                told.error("the kiosk cannot be served", reason=str(error))
             await asyncio.sleep(_KIOSK_AGAIN_S)
 
     def _busy(self, names: Iterable[str]) -> Callable[[], bool]:

@@ -67,7 +67,7 @@ class _Kept:
 
 
 class StaffDesk:
-    """A `Staff` over a gate that runs. `enrolment` is None where the gate has no models; `models` names those in use."""
+    """A `Staff` over a gate that runs. `enrolment` is None where the gate has no models; `models` are those in use."""
 
     def __init__(
         self,
