@@ -4,6 +4,7 @@ import threading
 from collections.abc import AsyncIterator
 
 import cv2
+import numpy as np
 
 from edge.gate.api import Way
 from edge.gate.gate import Gate
@@ -54,7 +55,8 @@ class GateKiosk:
                 image = seen.frame.image
                 scale = _WIDEST / image.shape[1]
                 if scale < 1:
-                    image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+                    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+                    image = np.asarray(small, np.uint8)
                 done, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
                 if not done:
                     return None
