@@ -117,6 +117,28 @@ def clear(
     _tell(data, device, "clear", fault)
 
 
+@app.command("stage")
+def stage(
+    stage: Annotated[str, typer.Argument(help="The stage that cameras of the scene look at, such as north.")],
+    act: Annotated[
+        list[str],
+        typer.Argument(
+            help="Who comes: `nobody`, `resident 7`, `visitor 2`, `stranger 3`; behind it `fever`, `mask`, `at-once`, "
+            "`for 5s`; before it `print`, `screen`, `warm-print`, `eye-holes`, `warm-hand` (of that person) or `two`."
+        ),
+    ],
+    data: Data = _DEFAULT,
+) -> None:
+    """Have somebody come before the cameras of a stage."""
+    from simulators import control
+
+    try:
+        told = control.stage(data, stage, " ".join(act))
+    except control.ControlError as error:
+        _fail(str(error))
+    print(f"{stage}: {told['act']}")
+
+
 @app.command("status")
 def status(
     device: Annotated[str | None, typer.Argument(help="A device, to see its values; without it, all devices.")] = None,

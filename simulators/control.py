@@ -2,7 +2,9 @@
 
 One socket for each process; a process plays one line or several.
 Requests: {"do": "status"}, {"do": "values", "device"}, {"do": "fault", "device", "fault"}, {"do": "clear", "device",
-"fault"} (without `fault`: all). Answers: {"ok": true, ...}, or {"ok": false, "error": a sentence for people}.
+"fault"} (without `fault`: all), {"do": "stage", "stage", "act", "at_ms"} (who comes to a stage from which Unix time on;
+all processes with cameras at it are told the same). Answers: {"ok": true, ...}, or {"ok": false, "error": a sentence
+for people}.
 """
 
 import asyncio
@@ -10,6 +12,7 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +25,8 @@ from runtime.config import Strict
 from simulators.devices import Devices
 from simulators.disturbances import BadDisturbance
 from simulators.machines.api import UnknownFault
+from simulators.people.attempts import BadAct, read_act
+from simulators.people.stage import Stages
 from simulators.pseudo_terminal import LineUnavailable
 
 _LONGEST_PATH = 107  # bytes of a Unix socket's path, without the final zero
@@ -47,12 +52,23 @@ class NoSuchDevice(ControlError):
         super().__init__(text)
 
 
+class NoSuchStage(ControlError):
+    """No camera of the process looks at such a stage; `known` are those that they look at."""
+
+    def __init__(self, text: str, known: tuple[str, ...]) -> None:
+        self.known = known
+        super().__init__(text)
+
+
 class Request(Strict):
     """What a simulator may be asked."""
 
-    do: Literal["status", "values", "fault", "clear"]
+    do: Literal["status", "values", "fault", "clear", "stage"]
     device: str | None = None
     fault: str | None = None
+    stage: str = ""
+    act: str = ""
+    at_ms: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,7 +102,9 @@ def hold_process(data: Path, process: str) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def serve_control(lines: Sequence[PlayedLine], *, data: Path, process: str) -> AsyncIterator[None]:
+async def serve_control(
+    lines: Sequence[PlayedLine], *, data: Path, process: str, stages: Stages | None = None
+) -> AsyncIterator[None]:
     """Listen on the process's socket, for whoever holds it; a file that a dead process left is replaced.
 
     LineUnavailable when it cannot be made.
@@ -96,7 +114,7 @@ async def serve_control(lines: Sequence[PlayedLine], *, data: Path, process: str
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, TimeoutError, ValueError):  # ValueError: a line without an end
             row = await asyncio.wait_for(reader.readline(), _PATIENCE_S)
-            reply = answer(lines, row)
+            reply = answer(lines, row, stages)
             writer.write(json.dumps(reply, ensure_ascii=False).encode() + b"\n")
             await writer.drain()
         writer.close()
@@ -115,7 +133,7 @@ async def serve_control(lines: Sequence[PlayedLine], *, data: Path, process: str
         _remove(file)
 
 
-def answer(lines: Sequence[PlayedLine], row: bytes) -> dict[str, Any]:
+def answer(lines: Sequence[PlayedLine], row: bytes, stages: Stages | None = None) -> dict[str, Any]:
     """Do what a request asks."""
     try:
         request = Request.model_validate_json(row)
@@ -123,6 +141,8 @@ def answer(lines: Sequence[PlayedLine], row: bytes) -> dict[str, Any]:
         return {"ok": False, "error": f"not a request: {error.errors()[0]['msg']}"}
     if request.do == "status":
         return {"ok": True, "lines": [_describe(line) for line in lines]}
+    if request.do == "stage":
+        return _begin(request, stages or Stages())
     devices = next((line.devices for line in lines if request.device in line.devices.by_name), None)
     if devices is None:
         known = [name for line in lines for name in line.devices.by_name]
@@ -137,6 +157,23 @@ def answer(lines: Sequence[PlayedLine], row: bytes) -> dict[str, Any]:
         return {"ok": False, "error": f"{device.name}: {error}"}
     shown = {"values": dict(device.values())} if request.do == "values" else {}
     return {"ok": True, "device": device.name, "active": list(devices.active(device.name)), **shown}
+
+
+def _begin(request: Request, stages: Stages) -> dict[str, Any]:
+    if request.stage not in stages:
+        known = list(stages.names())
+        return {"ok": False, "error": f"no camera here looks at a stage {request.stage!r}", "stages": known}
+    try:
+        visit = stages.get(request.stage).begin(read_act(request.act), request.at_ms)
+    except BadAct as error:
+        return {"ok": False, "error": str(error)}
+    return {
+        "ok": True,
+        "act": visit.act.words,
+        "at_ms": visit.begun_ms,
+        "stands_from_ms": visit.stands_from_ms,
+        "stands_until_ms": visit.stands_until_ms,
+    }
 
 
 def ask(file: Path, request: Mapping[str, object]) -> dict[str, Any]:
@@ -154,6 +191,8 @@ def ask(file: Path, request: Mapping[str, object]) -> dict[str, Any]:
         raise Unanswered(f"no answer from the simulator at {file}: {error}") from error
     if not reply.get("ok"):
         reason = str(reply.get("error", "refused without a reason"))
+        if "stages" in reply:
+            raise NoSuchStage(reason, tuple(reply["stages"]))
         raise NoSuchDevice(reason, tuple(reply["known"])) if "known" in reply else ControlError(reason)
     return reply
 
@@ -183,6 +222,28 @@ def tell(data: Path, device: str, do: str, fault: str | None = None) -> dict[str
     if not alive:
         raise ControlError(f"no simulator runs in {data}; start one with `linli simulate run` or `linli demo`")
     raise ControlError(f"no device {device!r} runs; there are: {_some(known)}")
+
+
+def stage(data: Path, name: str, act: str, *, at_ms: int | None = None) -> dict[str, Any]:
+    """Have somebody come to a stage, now or from `at_ms` (Unix time) on, before all cameras that look at it.
+
+    Gives {"act", "at_ms", "stands_from_ms", "stands_until_ms"}. ControlError for words that are no act, and when no
+    camera looks at the stage.
+    """
+    request = {"do": "stage", "stage": name, "act": act, "at_ms": round(time.time() * 1000) if at_ms is None else at_ms}
+    told: dict[str, Any] | None = None
+    known: set[str] = set()
+    for file in sorted(data.glob("*.sock")):
+        try:
+            told = ask(file, request)
+        except NoSuchStage as elsewhere:
+            known |= set(elsewhere.known)
+        except Unanswered:
+            continue
+    if told is None:
+        there = f"; there are: {', '.join(sorted(known))}" if known else ""
+        raise ControlError(f"no camera that runs in {data} looks at a stage {name!r}{there}")
+    return {key: value for key, value in told.items() if key != "ok"}
 
 
 def _some(names: Sequence[str]) -> str:

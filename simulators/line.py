@@ -15,6 +15,7 @@ from simulators.control import PlayedLine, hold_process, serve_control
 from simulators.devices import Devices
 from simulators.lines.base import LineContext
 from simulators.lines.registry import STARTS
+from simulators.people.stage import Stages
 from simulators.scene import LoadedScene
 
 TICK = timedelta(milliseconds=100)
@@ -28,12 +29,15 @@ async def run_lines(loaded: LoadedScene, process: str, *, data: Path) -> None:
     _allow_files()
     async with AsyncExitStack() as stack:
         stack.enter_context(hold_process(data, process))
-        context = LineContext(data=data, profiles=loaded.profiles, time_scale=loaded.scene.time_scale, stack=stack)
+        stages = Stages(data, write=lambda stage: loaded.first_of_stage(stage) == process)
+        context = LineContext(
+            data=data, profiles=loaded.profiles, time_scale=loaded.scene.time_scale, stack=stack, stages=stages
+        )
         played = []
         for line in lines:
             devices, endpoint = await STARTS[type(line)](line, replace(context, witnessed=line.witness))
             played.append(PlayedLine(name=line.name, devices=devices, endpoint=endpoint))
-        await stack.enter_async_context(serve_control(played, data=data, process=process))
+        await stack.enter_async_context(serve_control(played, data=data, process=process, stages=stages))
         devices_at = {line.name: len(line.devices.by_name) for line in played}
         get_log("simulators.line").info("lines ready", process=process, devices=devices_at)
         await _live([line.devices for line in played])

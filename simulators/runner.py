@@ -60,12 +60,16 @@ async def play(steps: Sequence[Step], *, data: Path) -> None:
     log = get_log("simulators.scene")
     for step in sorted(steps, key=lambda step: step.at):
         await asyncio.sleep(max(0.0, start + step.at.total_seconds() - loop.time()))
+        what = step.model_dump(exclude={"at"}, exclude_defaults=True)
         try:
-            await asyncio.to_thread(control.tell, data, step.device, step.do, step.fault)
+            if step.do == "stage":
+                await asyncio.to_thread(control.stage, data, step.stage, step.act)
+            else:
+                await asyncio.to_thread(control.tell, data, step.device, step.do, step.fault)
         except ControlError as error:
-            log.warning("step failed", device=step.device, do=step.do, fault=step.fault, why=str(error))
+            log.warning("step failed", why=str(error), **what)
         else:
-            log.info("step", device=step.device, do=step.do, fault=step.fault)
+            log.info("step", **what)
 
 
 async def run_scene(loaded: LoadedScene, *, data: Path, stop: asyncio.Event) -> None:

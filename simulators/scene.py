@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from drivers.catalog import catalog_profile
 from drivers.profile import Profile, Slug, load_profile
@@ -19,17 +19,31 @@ from simulators.lines.base import SceneLine
 from simulators.lines.registry import Line
 from simulators.machines.api import UnknownFault
 from simulators.machines.registry import make_machine
+from simulators.people.attempts import BadAct, read_act
 
 _HERE = Path(__file__).parent / "scenes"
 
 
 class Step(Strict):
-    """Something that happens `at` a time after the start; a clear without `fault` clears all."""
+    """Something that happens `at` a time after the start.
+
+    `fault` and `clear` befall a `device`; a clear without `fault` clears all. `stage` has people come to a `stage`:
+    `act` in the words of `simulators.people.attempts`.
+    """
 
     at: Duration
-    do: Literal["fault", "clear"]
-    device: Slug
+    do: Literal["fault", "clear", "stage"]
+    device: Slug = ""
     fault: str | None = None
+    stage: Slug = ""
+    act: str = ""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        wanted, other = ("device", "stage") if self.do != "stage" else ("stage", "device")
+        if not getattr(self, wanted) or getattr(self, other):
+            raise ValueError(f"a step that does `{self.do}` has a `{wanted}` and no `{other}`")
+        return self
 
 
 class Scene(Strict):
@@ -66,6 +80,10 @@ class LoadedScene:
             problem = Problem(key="lines", message=f"no line {name!r}", remedy=f"use one of {', '.join(processes)}")
             raise ConfigError(self.file, (problem,))
         return processes[name]
+
+    def first_of_stage(self, stage: str) -> str | None:
+        """Name the process that writes down who comes to a stage: the one of its first camera."""
+        return next((line.runs_in for line in self.scene.lines if line.looks_at == stage), None)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -167,7 +185,11 @@ def _strangers(scene: Scene, profiles: Mapping[str, Profile]) -> Iterator[Proble
 
 def _impossible(scene: Scene, profiles: Mapping[str, Profile]) -> Iterator[Problem]:
     transports = {device.name: line.transport for line in scene.lines for device in line.members}
+    stages = sorted({line.looks_at for line in scene.lines if line.looks_at is not None})
     for s, step in enumerate(scene.steps):
+        if step.do == "stage":
+            yield from _impossible_act(f"steps.{s}", step, stages)
+            continue
         if step.device not in transports:
             message = f"no device {step.device!r}"
             yield Problem(key=f"steps.{s}.device", message=message, remedy=_closest(step.device, list(transports)))
@@ -177,6 +199,16 @@ def _impossible(scene: Scene, profiles: Mapping[str, Profile]) -> Iterator[Probl
         if step.fault is not None and step.device in profiles:
             machine = make_machine(profiles[step.device]).faults()
             yield from _impossible_fault(f"steps.{s}.fault", step.device, step.fault, machine, transports[step.device])
+
+
+def _impossible_act(key: str, step: Step, stages: list[str]) -> Iterator[Problem]:
+    if step.stage not in stages:
+        remedy = _closest(step.stage, stages) if stages else 'give a camera `stage = "..."`'
+        yield Problem(key=f"{key}.stage", message=f"no camera looks at a stage {step.stage!r}", remedy=remedy)
+    try:
+        read_act(step.act)
+    except BadAct as error:
+        yield Problem(key=f"{key}.act", message=str(error), remedy="see `linli simulate stage --help`")
 
 
 def _impossible_fault(

@@ -14,10 +14,12 @@ import numpy as np
 from drivers.api import Value
 from drivers.profile import Profile
 from simulators import disturbances as disturbing
-from simulators.cameras import courtyard, warmth
+from simulators.cameras import courtyard, stamp, warmth
 from simulators.disturbances import Disturbances, Kind, Transport
 from simulators.machines import camera as faults
 from simulators.machines.api import Machine
+from simulators.people import play, thermal, visible
+from simulators.people.stage import Stage
 
 _JPEG_QUALITY = 85
 _ONE_IN = 5
@@ -46,7 +48,10 @@ Content = TypeVar("Content")
 
 
 class PictureStation(ABC, Generic[Content]):
-    """A camera on its line. `monotonic` and `unix` give seconds."""
+    """A camera on its line. `monotonic` and `unix` give seconds.
+
+    With a `stage` it looks at the people there instead of its own view.
+    """
 
     def __init__(
         self,
@@ -58,6 +63,7 @@ class PictureStation(ABC, Generic[Content]):
         lens: Lens,
         monotonic: Callable[[], float],
         unix: Callable[[], float],
+        stage: Stage | None = None,
     ) -> None:
         self.name = name
         self.profile = profile
@@ -70,6 +76,7 @@ class PictureStation(ABC, Generic[Content]):
         self._seed = random.randrange(1 << 16)
         self._started = monotonic()
         self._newest: Shot | None = None
+        self._stage = stage
 
     @property
     def unit(self) -> str:
@@ -116,7 +123,12 @@ class CameraStation(PictureStation[bytes]):
             covered=faults.COVERED in active,
             blinded=faults.BLINDED in active,
         )
-        image = courtyard.render(view, width=self.lens.width, height=self.lens.height, seed=self._seed)
+        if self._stage is not None and not (view.covered or view.blinded):
+            moment = play.moment_of(self._stage.visit, at_ms)
+            image = visible.see(moment, width=self.lens.width, height=self.lens.height)
+            stamp.draw(image, at_ms)
+        else:
+            image = courtyard.render(view, width=self.lens.width, height=self.lens.height, seed=self._seed)
         return Shot(number=number, at_ms=at_ms, data=_jpeg(image))
 
     def sent(self, shot: Shot, struck: tuple[disturbing.Disturbance, ...]) -> bytes:
@@ -144,9 +156,17 @@ class ThermalStation(PictureStation[bytes]):
         monotonic: Callable[[], float],
         unix: Callable[[], float],
         word: int = 4,
+        stage: Stage | None = None,
     ) -> None:
         super().__init__(
-            name=name, profile=profile, machine=machine, random=random, lens=lens, monotonic=monotonic, unix=unix
+            name=name,
+            profile=profile,
+            machine=machine,
+            random=random,
+            lens=lens,
+            monotonic=monotonic,
+            unix=unix,
+            stage=stage,
         )
         self._word = word
 
@@ -156,7 +176,15 @@ class ThermalStation(PictureStation[bytes]):
         if faults.SHUTTER in active and before is not None:
             frozen = before.data.replace(b'"isFreezedata":\t0', b'"isFreezedata":\t1')
             return Shot(number=number, at_ms=before.at_ms, data=frozen)
-        seen = warmth.render(
+        at_ms = round(self._unix() * 1000)
+        return Shot(number=number, at_ms=at_ms, data=self._answer(self._feel(number, at_ms)))
+
+    def _feel(self, number: int, at_ms: int) -> warmth.Temperatures:
+        active = self.machine.active()
+        if self._stage is not None and not {faults.FEVER, faults.HOT_SPOT, faults.COVERED} & set(active):
+            moment = play.moment_of(self._stage.visit, at_ms)
+            return thermal.feel(moment, width=self.lens.width, height=self.lens.height)
+        return warmth.render(
             warmth.Warmth(
                 at_s=number / self.lens.rate,
                 fever=faults.FEVER in active,
@@ -167,7 +195,6 @@ class ThermalStation(PictureStation[bytes]):
             height=self.lens.height,
             seed=self._seed,
         )
-        return Shot(number=number, at_ms=round(self._unix() * 1000), data=self._answer(seen))
 
     def _answer(self, seen: warmth.Temperatures) -> bytes:
         grey = cv2.normalize(seen, np.empty(0), 0, 255, cv2.NORM_MINMAX).astype(np.uint8)

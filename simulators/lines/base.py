@@ -4,7 +4,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Annotated, ClassVar, Protocol, Self
@@ -18,6 +18,7 @@ from runtime.config import Problem, Strict
 from simulators.disturbances import Transport
 from simulators.machines.api import Machine
 from simulators.machines.registry import make_machine
+from simulators.people.stage import Stage, Stages
 from simulators.witness import NoWitness, Witness
 
 Link = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
@@ -107,6 +108,11 @@ class SceneLine(Strict, ABC):
         """The key that says where it is, and something that no other line may have equal."""
 
     @property
+    def looks_at(self) -> str | None:
+        """The stage that it looks at; None for what is no camera at a gate."""
+        return None
+
+    @property
     def seen_as(self) -> object:
         """What judges its devices' places; the settings of an agent's bus where those matter."""
         return self
@@ -191,6 +197,11 @@ class LineContext:
     time_scale: float
     stack: AsyncExitStack
     witnessed: bool = True
+    stages: Stages = field(default_factory=Stages)
+
+    def stage(self, name: str | None) -> Stage | None:
+        """Give a stage of this process by name; None for a line that looks at none."""
+        return None if name is None else self.stages.get(name)
 
     def machine(self, device: SceneDevice) -> Machine:
         """Make the machine that plays a device."""

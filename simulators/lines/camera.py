@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from drivers.profile import Slug
 from simulators.devices import Devices
 from simulators.lines.base import LineContext, PortLine, SceneDevice
 
@@ -28,11 +29,17 @@ class NetworkCameraLine(PortLine):
     devices: tuple[SceneDevice, ...] = Field(min_length=1, max_length=1)
     user: str | None = Field(default=None, min_length=1)
     password: str | None = Field(default=None, min_length=1)
+    stage: Slug | None = Field(default=None, description="cameras with the same word see the same people")
 
     @property
     def members(self) -> tuple[SceneDevice, ...]:
         """Its device."""
         return self.devices
+
+    @property
+    def looks_at(self) -> str | None:
+        """Its stage."""
+        return self.stage
 
     def guard(self, folder: Path, *, qop: bool) -> "Guard | None":
         """Make what asks for the login, and write the login down for the agent; None where nobody is asked."""
@@ -86,6 +93,7 @@ async def start(line: CameraLine, context: LineContext) -> tuple["Devices[Camera
         lens=Lens(width=line.width, height=line.height, rate=line.rate),
         monotonic=time.monotonic,
         unix=time.time,
+        stage=context.stage(line.stage),
     )
     devices = Devices([station], transport=line.transport)
     served: Any

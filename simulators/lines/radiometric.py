@@ -43,6 +43,7 @@ async def start(line: RadiometricLine, context: LineContext) -> tuple["Devices[T
         lens=Lens(width=line.width, height=line.height, rate=line.rate),
         monotonic=time.monotonic,
         unix=time.time,
+        stage=context.stage(line.stage),
         word=line.word,
     )
     devices = Devices([station], transport=line.transport)
