@@ -217,6 +217,14 @@ class Notify(Strict):
     urls_file: str | None = Field(default=None, description="apprise URLs, one a line; they hold secrets")
 
 
+class Gates(Strict):
+    """Who may pass the gates, and their visitors."""
+
+    keys_file: str = Field(
+        default="data/gate-keys", min_length=1, description="keys of the service; made by `linli cloud gate-keys`"
+    )
+
+
 class CloudConfig(Strict):
     """The whole file."""
 
@@ -228,6 +236,7 @@ class CloudConfig(Strict):
     ingest: Ingest = Ingest()
     worker: Worker = Worker()
     notify: Notify = Notify()
+    gates: Gates = Gates()
     _folder: Path = PrivateAttr(default=Path())
 
     def path(self, text: str) -> Path:

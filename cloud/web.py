@@ -20,6 +20,9 @@ from cloud.access import endpoints as access
 from cloud.alarms import endpoints as alarms
 from cloud.assets import endpoints as assets
 from cloud.config import CloudConfig
+from cloud.gate import endpoints as gate
+from cloud.gate import pass_endpoints
+from cloud.gate.keys import KeyFile
 from cloud.ingest import endpoints as ingest
 from cloud.people import endpoints as people
 from cloud.platform.clock import Clock, system_clock
@@ -44,6 +47,8 @@ ROUTERS: Sequence[APIRouter] = (
     alarms.router,
     work_orders.router,
     telemetry_endpoints.router,
+    gate.router,
+    pass_endpoints.router,
     ingest.router,
 )
 """The REST of every feature."""
@@ -84,6 +89,7 @@ def create_app(
     app.state.telemetry = telemetry
     app.state.clock = clock
     app.state.passwords = passwords
+    app.state.gate_keys = KeyFile(config.path(config.gates.keys_file))
     app.add_middleware(_Watch, registry=registry)
     install_error_handlers(app)
     for router in ROUTERS:

@@ -45,6 +45,11 @@ def decode_order(text: str, keys: PublicKeys) -> DoorOrder:
     return order
 
 
+def is_order(value: object) -> bool:
+    """Whether a command's value is such a text; it is shown to nobody."""
+    return isinstance(value, str) and value.startswith(PREFIX)
+
+
 def _problem(order: DoorOrder) -> str | None:
     if all((order.id, order.community, order.gate, order.token, order.by)):
         return None

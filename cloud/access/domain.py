@@ -26,6 +26,10 @@ class Permission(StrEnum):
     WORK = "work"
     """Accept work orders and do them."""
     MANAGE_PEOPLE = "manage_people"
+    MANAGE_GATES = "manage_gates"
+    """Say who may pass, give cards and PINs, and let agents pull the list: personal data."""
+    ISSUE_PASSES = "issue_passes"
+    """Issue and revoke visitors' passes."""
     AUDIT = "audit"
 
 
@@ -41,7 +45,15 @@ class ScopeKind(StrEnum):
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.ADMIN: frozenset(Permission),
-    Role.OPERATOR: frozenset({Permission.VIEW, Permission.ACKNOWLEDGE, Permission.COMMAND, Permission.DISPATCH}),
+    Role.OPERATOR: frozenset(
+        {
+            Permission.VIEW,
+            Permission.ACKNOWLEDGE,
+            Permission.COMMAND,
+            Permission.DISPATCH,
+            Permission.ISSUE_PASSES,
+        }
+    ),
     Role.ENGINEER: frozenset(
         {Permission.VIEW, Permission.ACKNOWLEDGE, Permission.COMMAND, Permission.DISPATCH, Permission.WORK}
     ),

@@ -17,6 +17,7 @@ from cloud.platform.database import reading, transaction
 from cloud.platform.http import Body, errors
 from cloud.platform.rest import Id, LabelView, Limit, Page, Plain, Scalar
 from drivers.api import Value
+from wire.orders import is_order
 
 router = APIRouter(prefix="/api/v1", tags=["assets"])
 
@@ -104,7 +105,7 @@ class CommandRequest(Body):
 
 
 class CommandView(BaseModel):
-    """A command and what became of it."""
+    """A command and what became of it. The value of a signed order to open a gate is not told."""
 
     id: str
     device_id: int
@@ -159,7 +160,7 @@ def _command(row: CommandRow) -> CommandView:
         id=row.id,
         device_id=row.device_id,
         name=row.name,
-        value=row.value,
+        value=None if is_order(row.value) else row.value,
         state=row.state,
         detail=row.detail,
         requested_by=row.requested_by,

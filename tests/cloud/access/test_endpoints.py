@@ -25,7 +25,7 @@ async def test_me_says_who_is_logged_in(town: Town) -> None:
     async with town.client("operator") as client:
         me = (await client.get("/api/v1/me")).json()
     assert me["login"] == "operator"
-    assert me["permissions"] == ["view", "acknowledge", "command", "dispatch"]
+    assert me["permissions"] == ["view", "acknowledge", "command", "dispatch", "issue_passes"]
     assert me["grants"] == [{"role": "operator", "scope": "community", "scope_id": town.scopes["garden"].id}]
 
 
