@@ -132,6 +132,10 @@ Hear = Callable[[str, "tuple[PointResult, ...]"], None]
 """Takes what a device said by itself: the device's name, and what its points show now. Never waits, never raises."""
 
 
+Settle = Callable[[Callable[[], None]], None]
+"""Takes what is to be called once all that was heard so far is durable, or is lost and counted. Never waits."""
+
+
 class Bus(Protocol):
     """One physical connection (a serial line, a TCP connection) that carries one request at a time."""
 
@@ -166,4 +170,13 @@ class Talking(Protocol):
 
     async def listen(self, hear: Hear) -> None:
         """Pass on what the devices say by themselves, until cancelled, over any number of connections."""
+        ...
+
+
+@runtime_checkable
+class Acknowledging(Talking, Protocol):
+    """A talking bus whose far end keeps what devices said until that is acknowledged, and then says it again."""
+
+    def settle_by(self, settle: Settle) -> None:
+        """Acknowledge only what is durable, from the next connection on; without this call, whatever was heard."""
         ...

@@ -7,7 +7,7 @@ from drivers.api import PointResult, Value
 from edge.bus_load import BusLoads
 from edge.clock import RecordClock, TimeQuality
 from edge.figures import Figures
-from edge.intake import DeviceMark, Intake, Reconfigured, Written
+from edge.intake import DeviceMark, Intake, Reconfigured, Settled, Written
 from edge.intake import Mark as IntakeMark
 from edge.journal import Journal
 from edge.journal_file import JournalError, JournalStatus, Limits
@@ -119,6 +119,8 @@ class Agent:
                     actions += session.device_down(item.device)
                 case Reconfigured():
                     actions += session.reconfigured(revision=item.revision, births=item.births)
+                case Settled():
+                    item.then()
         self.uplink.publisher.push(actions)
 
     def on_poll(self, bus: str, *, seconds: float, result: str) -> None:

@@ -39,7 +39,14 @@ class Reconfigured:
     documents: Mapping[str, str]
 
 
-Mark = DeviceMark | Reconfigured
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settled:
+    """Between the drafts: once those before it are durable (or lost, and counted), `then` is called."""
+
+    then: Callable[[], None]
+
+
+Mark = DeviceMark | Reconfigured | Settled
 """What must keep its place between the drafts, and has no record of its own."""
 
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from drivers.api import PointResult, Reading
+from drivers.api import Acknowledging, PointResult, Reading
 from drivers.profile import Profile
 from drivers.registry import open_bus, open_device
 from edge.bus import BusRunner, Polled
 from edge.changes import LinePlan
 from edge.clock import RecordClock
 from edge.executor import CommandTarget
-from edge.intake import DeviceMark
+from edge.intake import DeviceMark, Settled
 from edge.pipeline import DevicePipeline
 from edge.records import Draft
 from edge.worth import Worth
@@ -24,7 +24,7 @@ from runtime.logs import get_log
 class Listener(Protocol):
     """Where a line tells what it read and how it does. None of it may wait."""
 
-    def take(self, item: Draft | DeviceMark) -> None:
+    def take(self, item: Draft | DeviceMark | Settled) -> None:
         """Take a record, or a mark between the records."""
         ...
 
@@ -74,6 +74,8 @@ class Line:
         self._listener = around.listener
         self._clock = around.clock
         self._bus = open_bus(plan.bus, name=name, observe=self._on_request)
+        if isinstance(self._bus, Acknowledging):
+            self._bus.settle_by(lambda then: self._listener.take(Settled(then=then)))
         self._planned = dict(plan.devices)
         self._devices = {
             device: open_device(self._bus, one.settings, one.identity.profile, name=device)

@@ -1,5 +1,6 @@
 """The MQTT client that the agent, the service and its drivers connect with."""
 
+import asyncio
 from typing import Any
 
 import aiomqtt
@@ -8,12 +9,38 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 
-class MqttClient(aiomqtt.Client):
-    """`aiomqtt.Client`, which hears at once when the far end drops the connection before it has answered CONNECT.
+class Received(aiomqtt.Message):
+    """A message, and whether the broker says that it has delivered it before (MQTT's DUP)."""
 
-    By itself the library leaves that unheard and waits for its whole time-out, 10 s: each restart of a broker behind a
-    proxy or a forwarded port would cost that. Entering raises MqttError then.
+    redelivered = False
+
+
+class MqttClient(aiomqtt.Client):
+    """`aiomqtt.Client`, with what it lacks: a reset is heard at once, and messages can be acknowledged later.
+
+    When the far end drops the connection before it has answered CONNECT, the library by itself leaves that unheard and
+    waits for its whole time-out, 10 s: each restart of a broker behind a proxy or a forwarded port would cost that.
+    Entering raises MqttError then.
+
+    With `acknowledge_later` a message of QoS 1 is acknowledged by `acknowledge` and not when it arrives. The broker
+    delivers what is not acknowledged again on the next connection of a session that persists.
     """
+
+    def acknowledge_later(self) -> None:
+        """Leave acknowledging to `acknowledge`; before the client is entered."""
+        self._client.manual_ack_set(on=True)
+
+    def acknowledge(self, mid: int) -> bool:
+        """Acknowledge the message of QoS 1 that came with this number on this connection; False when it is lost."""
+        return self._client.ack(mid, 1) == paho.MQTT_ERR_SUCCESS
+
+    def _on_message(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:  # noqa: ANN401, ARG002 - as the library declares it
+        received = Received._from_paho_message(message)  # noqa: SLF001 - as the library itself does
+        received.redelivered = bool(message.dup)
+        try:
+            self._queue.put_nowait(received)
+        except asyncio.QueueFull:
+            self._logger.warning("the queue of messages is full; one is dropped")
 
     def _on_disconnect(
         self,

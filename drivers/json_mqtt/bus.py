@@ -15,12 +15,12 @@ from typing import cast
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 
-from drivers.api import Hear, Observer, TimedOut, Unreachable
+from drivers.api import Hear, Observer, Settle, TimedOut, Unreachable
 from drivers.json_mqtt.config import JsonMqttSettings
 from drivers.json_mqtt.memory import Arrived, Fate, Memory
 from drivers.json_mqtt.topics import Router, covering
 from runtime.cancellation import honour_cancellation
-from runtime.mqtt_client import MqttClient
+from runtime.mqtt_client import MqttClient, Received
 
 _SUBSCRIBE_AT_ONCE = 100
 _REFUSED = 0x80
@@ -28,6 +28,9 @@ _WAITING = 20_000
 """Messages that may wait to be handed on. Each takes well under a millisecond, so that they never do for long."""
 _AT_ONCE = 100
 _GOODBYE_S = 2.0
+_LAST_LOOKS = 50
+_LAST_LOOK_S = 0.02
+_KEPT_DELIVERIES = 2_000
 _KEEPALIVE_S = 5
 _KEEPALIVE = {
     "TCP_KEEPIDLE": _KEEPALIVE_S,
@@ -39,7 +42,10 @@ _KEEPALIVE = {
 
 @dataclass(slots=True)
 class Counts:
-    """What became of the messages. `unread` counts points that could not be read; `unwanted` messages of nobody."""
+    """What became of the messages. `unread` counts points that could not be read; `unwanted` messages of nobody.
+
+    `redelivered` counts what the broker said again because it had no acknowledgement, though it was here.
+    """
 
     messages: int = 0
     malformed: int = 0
@@ -47,6 +53,17 @@ class Counts:
     unread: int = 0
     unwanted: int = 0
     dropped: int = 0
+    redelivered: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Delivery:
+    """A message of QoS 1 in the session: what it says, on which connection it came last, and whether it is durable."""
+
+    content: int
+    client: MqttClient
+    handed_on: bool = False
+    settled: bool = False
 
 
 class _Inlet(asyncio.Queue[aiomqtt.Message]):
@@ -76,10 +93,13 @@ class MqttBus:
         self._clock_ms = clock_ms
         self._router: Router[tuple[Memory, str]] = Router()
         self._filters: set[str] = set()
-        self._client: aiomqtt.Client | None = None
+        self._client: MqttClient | None = None
+        self._newest: MqttClient | None = None
+        self._deliveries: dict[int, _Delivery] = {}
+        self._settle: Settle = _at_once
         self._lost = ""
         self._up = asyncio.Event()
-        self._inbox: deque[aiomqtt.Message] = deque()
+        self._inbox: deque[tuple[aiomqtt.Message, _Delivery | None]] = deque()
         self._news = asyncio.Event()
         self._heard_s = 0.0
         self._up_since = 0.0
@@ -101,6 +121,10 @@ class MqttBus:
         for topic, topic_filter in filters.items():
             self._router.add(topic_filter, (memory, topic))
             self._filters.add(topic_filter)
+
+    def settle_by(self, settle: Settle) -> None:
+        """Acknowledge to the broker only what is durable."""
+        self._settle = settle
 
     async def connect(self) -> None:
         """Connect and subscribe; Unreachable when that cannot be had. A connection that was open is closed first."""
@@ -130,9 +154,16 @@ class MqttBus:
         self._up.set()
 
     async def close(self) -> None:
-        """Leave the broker, which keeps what is said meanwhile; never raises."""
+        """Leave the broker, which keeps what is said meanwhile; never raises.
+
+        What was handed on has a second to become durable and be acknowledged, or it would come once more.
+        """
         client = self._client
         if client is not None:
+            for _ in range(_LAST_LOOKS):
+                if all(one.settled or not one.handed_on for one in self._deliveries.values()):
+                    break
+                await asyncio.sleep(_LAST_LOOK_S)
             self._is_lost(client, "closed")
             await _leave(client)
 
@@ -159,7 +190,7 @@ class MqttBus:
             if self._observe is not None:
                 self._observe(device, loop.time() - started, result)
 
-    def _make_client(self) -> aiomqtt.Client:
+    def _make_client(self) -> MqttClient:
         settings = self.settings
         try:
             password = None if settings.password_file is None else Path(settings.password_file).read_text().strip()
@@ -181,6 +212,8 @@ class MqttBus:
             socket_options=tuple(_socket_options()),
         )
         client.pending_calls_threshold = 1000  # commands wait for their acknowledgement side by side
+        client.acknowledge_later()
+        self._newest = client
         return client
 
     async def _subscribe(self, client: aiomqtt.Client) -> None:
@@ -194,11 +227,56 @@ class MqttBus:
 
     def _on_message(self, message: aiomqtt.Message) -> None:
         self.counts.messages += 1
+        delivery = None
+        if message.qos and self._newest is not None:
+            delivery = self._delivery(message, self._newest)
+            if delivery is None:
+                self.counts.redelivered += 1
+                return
         if len(self._inbox) >= _WAITING:
-            self._inbox.popleft()
+            # It is acknowledged all the same, or it would hold up those behind it.
             self.counts.dropped += 1
-        self._inbox.append(message)
+            self._hand_over(*self._inbox.popleft())
+        self._inbox.append((message, delivery))
         self._news.set()
+
+    def _delivery(self, message: aiomqtt.Message, client: MqttClient) -> _Delivery | None:
+        """Keep the place of a message in the session; None for one that the broker says again, and that is here.
+
+        The broker says it again under its old number, marked as such, when it had no acknowledgement.
+        """
+        content = hash((message.topic.value, message.payload))
+        known = self._deliveries.pop(message.mid, None)
+        again = isinstance(message, Received) and message.redelivered
+        if known is None or not again or known.content != content:
+            made = self._deliveries[message.mid] = _Delivery(content=content, client=client)
+            self._forget_old()
+            return made
+        self._deliveries[message.mid] = known
+        known.client = client
+        if known.settled:
+            # In its turn: acknowledgements go out in the order in which messages came.
+            self._settle(partial(self._acknowledge, message.mid, known))
+        return None
+
+    def _forget_old(self) -> None:
+        """Keep so many that are acknowledged: the broker may not have had it when the connection was lost."""
+        if len(self._deliveries) > _KEPT_DELIVERIES:
+            oldest = next(iter(self._deliveries))
+            if self._deliveries[oldest].settled:
+                del self._deliveries[oldest]
+
+    def _hand_over(self, message: aiomqtt.Message, delivery: _Delivery | None) -> None:
+        """Let a message be acknowledged once what it said is durable."""
+        if delivery is not None:
+            delivery.handed_on = True
+            self._settle(partial(self._acknowledge, message.mid, delivery))
+
+    def _acknowledge(self, mid: int, delivery: _Delivery) -> None:
+        """Acknowledge a message on the connection on which it came; when that is lost, the broker says it again."""
+        delivery.settled = True
+        if delivery.client is self._newest:
+            delivery.client.acknowledge(mid)
 
     async def _watch(self) -> None:
         """Notice that a connection is lost."""
@@ -227,7 +305,9 @@ class MqttBus:
         while True:
             await self._news.wait()
             for _ in range(min(len(self._inbox), _AT_ONCE)):
-                self._take(self._inbox.popleft(), hear)
+                message, delivery = self._inbox.popleft()
+                self._take(message, hear)
+                self._hand_over(message, delivery)
             if not self._inbox:
                 self._news.clear()
             await asyncio.sleep(0)
@@ -258,6 +338,10 @@ class MqttBus:
             if self._observe is not None:
                 self._observe(memory.name, loop.time() - started, taken.fate.result)
         self.counts.unwanted += not wanted
+
+
+def _at_once(then: Callable[[], None]) -> None:
+    then()
 
 
 def _quiet() -> logging.Logger:
