@@ -38,7 +38,7 @@ class Told:
     """What the service told in the end, over its REST API, and what the run knows itself.
 
     `devices` are their ids in the service, by name; `commands` by device; `asked` is when each command was given
-    (Unix ms), by its value.
+    (Unix ms), by its value. Up to `closed_ms` everything that was accepted had been acknowledged.
     """
 
     devices: Mapping[str, int]
@@ -47,6 +47,7 @@ class Told:
     commands: Mapping[str, Sequence[Mapping[str, Any]]]
     asked: Mapping[int, float]
     outages: Sequence[Outage]
+    closed_ms: float
 
 
 @dataclass(kw_only=True, slots=True)
@@ -95,7 +96,9 @@ def judge(folder: Path) -> Verdict:
         if one.point == NUMBER and one.value is not None
     ]
     names = {number: name for name, number in told.devices.items()}
-    ledger = compare(said, accepted, list(_samples(layout.telemetry, names)), outages=told.outages)
+    ledger = compare(
+        said, accepted, list(_samples(layout.telemetry, names)), outages=told.outages, closed_ms=told.closed_ms
+    )
     missing, double, faults = judge_orders(accepted, told.alarms, told.orders)
     wrong: list[str] = []
     late: list[str] = []

@@ -83,6 +83,7 @@ keepalive = "5s"
 [agents.{agent}]
 data = "{agent}"
 http = {{ host = "127.0.0.1", port = {places.probes[agent]} }}
+{f"journal = {town.journal}" if town.journal else ""}
 """
     ]
     for line, devices in town.lines.items():

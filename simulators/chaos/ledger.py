@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 from typing import Any
 
 from drivers.api import Quality
@@ -70,6 +71,8 @@ class Ledger:
     said: int = 0
     accepted: int = 0
     stored: int = 0
+    too_late: int = 0
+    """Accepted after the ledger was closed, and waiting in a journal."""
     excused: Counter[str] = field(default_factory=Counter)
     """Said, in no journal, and in no store, by why that is nobody's fault."""
     lost: list[str] = field(default_factory=list)
@@ -79,12 +82,18 @@ class Ledger:
 
 
 def compare(
-    said: Sequence[Said], accepted: Sequence[Accepted], stored: Sequence[Sample], *, outages: Sequence[Outage]
+    said: Sequence[Said],
+    accepted: Sequence[Accepted],
+    stored: Sequence[Sample],
+    *,
+    outages: Sequence[Outage],
+    closed_ms: float = inf,
 ) -> Ledger:
     """Compare everything.
 
-    Every accepted reading is stored, once, as it was accepted, at its time: for these there is no excuse. Every number
-    that was said was accepted, unless an outage excuses it. Nothing is stored that no journal accepted.
+    Every reading that was accepted up to `closed_ms` (Unix ms) is stored, once, as it was accepted, at its time: for
+    these there is no excuse. Every number that was said was accepted, unless an outage excuses it. Nothing is stored
+    that no journal accepted.
     """
     ledger = Ledger(said=len(said), accepted=len(accepted), stored=len(stored))
     rows = {(one.device, one.point, one.at_ms): one for one in stored}
@@ -100,12 +109,14 @@ def compare(
             ledger.same_time.append(f"{what}: that time was given to {one.agent}#{times[key].offset} already")
         times[key] = one
         at_ms = _place(one, rows, used)
-        if at_ms is None:
+        if at_ms is None and one.accepted_ms > closed_ms:
+            ledger.too_late += 1
+        elif at_ms is None:
             found = rows.get(key)
             instead = f"stored as {found.value}, quality {found.quality}" if found is not None else "not stored"
             ledger.lost.append(f"{what}: {instead}")
-            continue
-        used.add((one.device, reading.point, at_ms))
+        else:
+            used.add((one.device, reading.point, at_ms))
     ledger.lost += _unheard(said, accepted, outages, ledger)
     ledger.duplicated += _too_many(said, stored, used)
     return ledger
@@ -140,7 +151,7 @@ def _unheard(
         place = bisect_right(numbers, one.number, key=lambda pair: pair[0])
         if place and numbers[place - 1][0] == one.number:
             continue
-        next_ms = float(numbers[place][1]) if place < len(numbers) else float("inf")
+        next_ms = float(numbers[place][1]) if place < len(numbers) else inf
         why = next((outage.why for outage in outages if excuses(outage, one, next_accepted_ms=next_ms)), None)
         if why is None:
             yield f"{one.device}.number = {one.number}: said at {one.at_ms:.0f}, and in no journal"

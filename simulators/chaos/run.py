@@ -29,6 +29,8 @@ _CALM_S = 5.0
 """After the last trouble, so that every device is heard again and shows that its fault is over."""
 _RESTED_WITHIN_S = 120.0
 _COMMANDS_WITHIN_S = 60.0
+_CALM_FIGURES_S = 2.5
+"""An agent brings its figures up to date every second."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -103,7 +105,7 @@ async def run(
         stopping_ms = time.time() * 1000
         for line in town.lines:
             await stack.children.stop(stack.child(f"devices-{line}"))
-        unrested = unwell + await _rest(stack, tell)
+        unrested, closed_ms = await _rest(stack, tell)
         tell("waiting until every command has ended")
         commands = await commander.ended(within_s=_COMMANDS_WITHIN_S)
         watching.cancel()
@@ -121,9 +123,10 @@ async def run(
             commands=commands,
             asked=commander.asked,
             outages=[*maker.outages, ended],
+            closed_ms=closed_ms,
         )
         return await asyncio.to_thread(
-            _outcome, stack, maker, commander, told, unrested=unrested, backlog=backlog, began_ms=began * 1000
+            _outcome, stack, maker, commander, told, unrested=unwell + unrested, backlog=backlog, began_ms=began * 1000
         )
 
 
@@ -162,35 +165,40 @@ async def _watch(stack: Stack, backlog: list[tuple[float, int]], began: float) -
         backlog.append((round(time.time() - began, 1), waiting))
 
 
-async def _rest(stack: Stack, tell: Callable[[str], None]) -> list[str]:
-    """Wait until the cloud has everything that the agents journalled; gives what it does not have in the end."""
+async def _rest(stack: Stack, tell: Callable[[str], None]) -> tuple[list[str], float]:
+    """Wait until the cloud has everything that the agents journalled; gives what it has not, and since when it has all.
+
+    The time is in Unix ms. What an agent accepts later (that a device that was stopped is silent) is not waited for.
+    """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _RESTED_WITHIN_S
     told = loop.time()
     calm_since: float | None = None
     while loop.time() < deadline:
-        left = {agent: await _unfinished(stack, agent) for agent in stack.town.agents}
-        if any(left.values()):
+        left = {agent: what for agent in stack.town.agents if (what := await _unfinished(stack, agent))}
+        if left:
             calm_since = None
         else:
-            calm_since = calm_since or loop.time()
-            if loop.time() - calm_since > 1:
-                return []
+            calm_since = calm_since or time.time()
+            if time.time() - calm_since > _CALM_FIGURES_S:
+                return [], calm_since * 1000
         if loop.time() - told > 5:  # noqa: PLR2004 - seconds between two lines on a terminal
             told = loop.time()
             tell(f"not acknowledged yet: {left}")
         await asyncio.sleep(0.2)
-    return [f"{agent}: {count} records were never acknowledged" for agent, count in left.items() if count]
+    return [f"{agent}: {what}" for agent, what in left.items()], time.time() * 1000
 
 
-async def _unfinished(stack: Stack, agent: str) -> int:
+async def _unfinished(stack: Stack, agent: str) -> str:
+    """Say what an agent still has to do; empty when nothing."""
     async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
         try:
             text = (await client.get(f"http://127.0.0.1:{stack.places.probes[agent]}/metrics")).text
         except httpx.HTTPError:
-            return 1
+            return "it does not answer"
     names = ("linli_edge_journal_pending_records", "linli_edge_intake_waiting_records")
-    return sum(int(float(line.split()[1])) for line in text.splitlines() if line.startswith(names))
+    waiting = sum(int(float(line.split()[1])) for line in text.splitlines() if line.startswith(names))
+    return f"{waiting} records were never acknowledged" if waiting else ""
 
 
 def _outcome(
@@ -239,6 +247,7 @@ def describe(outcome: Outcome) -> dict[str, Any]:
             "accepted": ledger.accepted,
             "stored": ledger.stored,
             "not_accepted": dict(ledger.excused),
+            "accepted_after_the_end": ledger.too_late,
             "faults": verdict.faults,
             **{name: len(found) for name, found in verdict.found.items()},
         },

@@ -66,6 +66,8 @@ class Town:
     lines: Mapping[str, Sequence[str]]
     """Line to devices; a line's name begins with its agent's, and a serial one ends in `-serial`."""
     postgresql: bool = False
+    journal: str = ""
+    """How much each agent's journal holds, as a site file says it; as much as usual when empty."""
 
     @property
     def agents(self) -> tuple[str, ...]:

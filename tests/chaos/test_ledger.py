@@ -47,6 +47,13 @@ def test_an_accepted_reading_that_is_not_stored_is_lost_and_no_outage_excuses_it
     assert "edge-1#1" in found.lost[0]
 
 
+def test_what_was_accepted_after_the_end_is_not_waited_for() -> None:
+    taken = [accepted(1, 1000), accepted(2, 2000)]
+    late = compare(said(1, 2), taken, [sample(1, 1000)], outages=[], closed_ms=1999.0)
+    assert (late.lost, late.too_late) == ([], 1)
+    assert len(compare(said(1, 2), taken, [sample(1, 1000)], outages=[], closed_ms=2000.0).lost) == 1
+
+
 def test_a_reading_that_is_stored_with_another_value_is_lost() -> None:
     assert ledger(said(1, 2), [accepted(1, 1000)], [sample(2, 1000)]).lost
 
