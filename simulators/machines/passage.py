@@ -1,4 +1,4 @@
-"""What lets people and cars through: a parking barrier, a turnstile, a door with its lock."""
+"""What lets cars and people through one by one: a parking barrier, a turnstile. Doors are in `door`."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _COUNTER = 65_536
 
 
 class _Passage(HasFaults, ABC):
-    """What the three have in common: the points that a model names move by it, the others by a GenericMachine."""
+    """What both have in common: the points that a model names move by it, the others by a GenericMachine."""
 
     def __init__(self, profile: Profile, *faults: str) -> None:
         self._gauges = gauges(profile)
@@ -158,47 +158,6 @@ class TurnstileMachine(_Passage):
             raise ValueError("the turnstile is blocked")
         self._permits[side] = int(value)
         return True
-
-
-class DoorMachine(_Passage):
-    """A door whose lock a relay opens for a time; somebody who was let in walks through and closes it."""
-
-    def __init__(self, profile: Profile) -> None:
-        super().__init__(
-            profile, "forced", "held-open", "tampered", "fire", "release-failed", "lock-without-power", "mode-changed"
-        )
-        self._unlocked_s = 0.0
-        self._open_s = 0.0
-
-    def _figures(self) -> Mapping[str, Value]:
-        fire = "fire" in self._faults or "release-failed" in self._faults
-        unlocked = self._unlocked_s > 0
-        powered = not unlocked and (not fire or "release-failed" in self._faults)
-        more: dict[str, Value] = {"relay_mode": 1} if "mode-changed" in self._faults else {}
-        ajar = self._open_s > 0 or bool({"forced", "held-open"} & set(self._faults.active))
-        return {
-            "door_closed": not ajar,
-            "tamper_intact": "tampered" not in self._faults,
-            "fire_release": fire,
-            "lock_power": powered and "lock-without-power" not in self._faults,
-            "lock_relay": unlocked,
-            **more,
-        }
-
-    def _move(self, dt_s: float) -> None:
-        if self._unlocked_s > 0 and not self._open_s:
-            self._open_s = _PASSES_S
-        self._unlocked_s = max(0.0, self._unlocked_s - dt_s)
-        self._open_s = max(0.0, self._open_s - dt_s)
-
-    def _obey(self, point: str, value: Value) -> bool:
-        if point == "unlock_time":
-            self._unlocked_s = float(value)
-            return True
-        if point == "lock_relay":
-            self._unlocked_s = 3600.0 if value else 0.0
-            return True
-        return False
 
 
 def _exactly(profile: Profile, meaning: str) -> int:

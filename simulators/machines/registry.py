@@ -9,12 +9,13 @@ from simulators.machines.camera import CameraMachine, ThermalCameraMachine
 from simulators.machines.card_reader import CardReaderMachine
 from simulators.machines.charger import ChargerMachine
 from simulators.machines.detectors import GasMachine, LeakMachine, SmokeMachine
+from simulators.machines.door import DoorMachine
 from simulators.machines.elevator import ElevatorMachine
 from simulators.machines.escalator import EscalatorMachine
 from simulators.machines.generic import GenericMachine
 from simulators.machines.meter import ElectricityMachine, FlowMachine
 from simulators.machines.on_demand import on_demand
-from simulators.machines.passage import BarrierMachine, DoorMachine, TurnstileMachine
+from simulators.machines.passage import BarrierMachine, TurnstileMachine
 from simulators.machines.pump import PumpMachine
 from simulators.machines.reader import ReaderMachine
 from simulators.machines.sensors import faulty_sensors
