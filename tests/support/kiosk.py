@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ import cv2
 import numpy as np
 from argon2 import PasswordHasher
 
-from edge.gate.api import Check, CheckResult, Reason, Way
+from edge.gate.api import Check, CheckResult, Guidance, Reason, Way
 from edge.gate.config import KioskSettings
 from edge.gate.kiosk.api import (
     CameraLine,
@@ -24,7 +25,6 @@ from edge.gate.kiosk.api import (
     FaceBox,
     Flaw,
     GateStatus,
-    Guidance,
     KioskFacts,
     KioskState,
     Measure,
@@ -60,7 +60,7 @@ PEOPLE = (
 
 
 def drawn_face(number: int) -> bytes:
-    """Draw somebody before a wall, a little elsewhere in each picture; a red mark on the left shows what is mirrored."""
+    """Draw somebody before a wall, a little elsewhere in each picture; a red mark on the left shows the mirror."""
     picture = np.full((360, 480, 3), (196, 186, 172), np.uint8)
     cv2.rectangle(picture, (0, 250), (480, 360), (120, 128, 138), -1)
     cv2.circle(picture, (40, 60), 18, (40, 40, 200), -1)
@@ -196,16 +196,19 @@ class FakeStaff:
     opening: Opening = field(default_factory=lambda: Opening(outcome=OpenOutcome.OPENED))
     sight: Sight = SIGHT
     log: list[tuple[Any, ...]] = field(default_factory=list)
+    asked_by: set[str] = field(default_factory=set)
     held: set[str] = field(default_factory=set)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     async def find(self, text: str, *, by: str) -> tuple[PersonLine, ...]:
+        self.asked_by.add(by)
         return tuple(one for one in PEOPLE if text.lower() in f"{one.id} {one.name}".lower())
 
     async def quality(self) -> Quality:
         return GOOD if self.good else BAD
 
     async def take(self, *, by: str) -> Taken:
+        self.asked_by.add(by)
         taken = Taken(id=f"t{next(self.numbers)}", quality=await self.quality())
         if taken.quality.good:
             self.held.add(taken.id)
@@ -220,6 +223,7 @@ class FakeStaff:
         return self.outcome
 
     async def test(self, *, by: str) -> Sight:
+        self.asked_by.add(by)
         return self.sight
 
     async def open_door(self, why: str, *, by: str) -> Opening:
@@ -253,8 +257,6 @@ class Shifted:
         self.ahead_s = 0.0
 
     def __call__(self) -> float:
-        import time  # noqa: PLC0415
-
         return time.monotonic() + self.ahead_s
 
 

@@ -140,6 +140,7 @@ function render() {
   if (seeing) renderLook();
   else if (shown === "idle") renderIdle();
   else if (shown === "result") renderResult();
+  if (shown !== "result") sounded = null;
   renderCall();
   renderFoot();
   fit();
