@@ -27,11 +27,11 @@ from models.face.geometry import Box, Face, Points
 from models.face.rendered import PERSON, draw_face
 from models.face.selftest import self_test
 from models.face.stack import FaceStack, StackOptions, make_stack
-from models.manifest import Role, Stack, stack_manifests
+from models.manifest import Stack
 from models.mask.cover import look_for_cover
 from models.presence.warmth import Verdict, judge, look_for_warmth
 from models.runtime import OnnxNetwork, RuntimeOptions
-from models.store import default_folder, require
+from models.store import default_folder, identity, require
 from models.temperature.skin import Blackbody, measure_skin
 from models.temperature.view import ThermalFace, check_thermal
 
@@ -236,6 +236,6 @@ def open_eyes(settings: EyesSettings, fever: FeverSettings, *, models_folder: Pa
     stack = make_stack(name, files, lambda file: OnnxNetwork(file, threads), options)
     if problems := self_test(stack):
         raise ModelError(f"the {name.value} models do not pass their self-test: {'; '.join(problems)}")
-    eyes = Eyes(stack=stack, model=stack_manifests(name)[Role.RECOGNISER].identity, settings=settings, fever=fever)
+    eyes = Eyes(stack=stack, model=identity(name), settings=settings, fever=fever)
     eyes.warm_up()
     return eyes
