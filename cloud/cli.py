@@ -225,6 +225,45 @@ def quarantine_drop(number: NumberArgument, config: ConfigOption) -> None:
     _do(config, work)
 
 
+@app.command("gate-keys")
+def gate_keys(
+    config: ConfigOption,
+    new: Annotated[bool, typer.Option("--new", help="add a key that does not sign yet")] = False,
+    use: Annotated[str, typer.Option(metavar="ID", help="let this key sign from now on")] = "",
+    drop: Annotated[str, typer.Option(metavar="ID", help="forget a key that does not sign")] = "",
+) -> None:
+    """Make the keys of the gates' service at first use, and show the public ones: what goes into agents' `keys_file`.
+
+    To replace a key: `--new`, bring the new list to every agent, `--use` the new key, and when the passes that the old
+    one signed have ended, `--drop` it. After a theft drop it at once: its passes open nothing any more.
+    """
+    import secrets
+
+    from cloud.gate.keys import KeyFile, add_key, drop_key, use_key
+    from cloud.platform.errors import LinliError
+
+    if new + bool(use) + bool(drop) > 1:
+        raise typer.BadParameter("one of --new, --use and --drop at a time")
+    settings = _load(config)
+    file = KeyFile(settings.path(settings.gates.keys_file))
+    try:
+        if not file.file.exists():
+            file.make(store=secrets.token_bytes(32), seed=secrets.token_bytes(32))
+            typer.echo(f"{file.file}: keys made; keep a copy in a safe place", err=True)
+        keys = file.get()
+        changed = add_key(keys, secrets.token_bytes(32)) if new else keys
+        changed = use_key(changed, use) if use else changed
+        changed = drop_key(changed, drop) if drop else changed
+        if changed != keys:
+            file.change(changed)
+    except (LinliError, OSError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    lines = {line.split()[0]: line for line in changed.public.text().splitlines()}
+    for key, state in changed.signing:
+        typer.echo(f"{lines[key.id]}  # {state}")
+
+
 @app.command()
 def broker(
     folder: Annotated[Path, typer.Option(help="where its configuration, passwords and persistence lie")],
