@@ -63,7 +63,7 @@ def test_a_key_is_replaced_step_by_step(tmp_path: Path) -> None:
 def test_a_bad_file_says_so_and_shows_nothing_of_it(text: str) -> None:
     with pytest.raises(BadKeys) as caught:
         parse_keys(text, HERE)
-    assert not set(KEYS.text().split()) & set(str(caught.value).split()) - {"store", "sign", "active", "keys"}
+    assert not any(len(word) > 40 and word in str(caught.value) for word in KEYS.text().split())
 
 
 def test_what_is_sealed_is_opened_for_its_own_row_only() -> None:
