@@ -50,7 +50,7 @@ class DeviceState:
 
 @dataclass(kw_only=True, slots=True)
 class NodeState:
-    """A node and the watermarks of its journals.
+    """A node and the watermarks of its journals: `marks` as planned, `stored` as committed where that is behind.
 
     `behind`: whether it replays (None: not known since our start). `ack_wanted` until an acknowledgement has been sent,
     soon when there was `progress`, and rarely on repeats and holes.
@@ -62,6 +62,7 @@ class NodeState:
     journal_id: str | None = None
     first: int = 1
     marks: dict[str, int] = field(default_factory=dict)
+    stored: dict[str, int] = field(default_factory=dict)
     devices: dict[str, DeviceState] = field(default_factory=dict)
     behind: bool | None = None
     replayed: bool = False
@@ -69,6 +70,23 @@ class NodeState:
     progress: bool = False
     acked_ms: int = 0
     seen_ms: int = 0
+
+    def advance(self, journal_id: str, offset: int) -> None:
+        """Take a record as planned: what comes next is the one after it."""
+        self.stored.setdefault(journal_id, self.marks[journal_id])
+        self.marks[journal_id] = offset
+        self.journal_id = journal_id
+
+    def committed(self, journal_id: str, offset: int) -> None:
+        """Take everything up to an offset as stored: it may be acknowledged now."""
+        self.stored[journal_id] = offset
+        self.ack_wanted = self.progress = True
+
+    def acknowledgeable(self) -> int | None:
+        """Give the watermark of the present journal that is known to be stored."""
+        if self.journal_id is None:
+            return None
+        return self.stored.get(self.journal_id, self.marks.get(self.journal_id))
 
 
 @dataclass(kw_only=True, slots=True)
@@ -112,6 +130,8 @@ class Plan:
     """Newest values whose time is not to be trusted, by device and point: that time, and why."""
     work: dict[int, DeviceWork] = field(default_factory=dict)
     marks: dict[tuple[int, str], int] = field(default_factory=dict)
+    moved: dict[int, NodeState] = field(default_factory=dict)
+    """The nodes whose watermarks these are."""
     gaps: list[GapRow] = field(default_factory=list)
     tokens: dict[int, str] = field(default_factory=dict)
     outcomes: list[ToldOutcome] = field(default_factory=list)
@@ -124,6 +144,11 @@ class Plan:
     """Nodes whose clock is ahead, and by how many milliseconds."""
     ahead_readings: int = 0
     newest_live_ms: int | None = None
+
+    def committed(self) -> None:
+        """Let what is stored now be acknowledged."""
+        for (node_id, journal_id), offset in self.marks.items():
+            self.moved[node_id].committed(journal_id, offset)
 
     @property
     def is_empty(self) -> bool:

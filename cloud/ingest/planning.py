@@ -174,10 +174,9 @@ class Planner:
             if COMMAND_OUTCOME in found.own:
                 self._outcome(plan, event, node, device_id=state.row.id, own=found.own)
             self._follow_replay(plan, node, historical=found.historical)
-        node.marks[place.journal_id] = place.last
-        node.journal_id = place.journal_id
-        node.ack_wanted = node.progress = True
+        node.advance(place.journal_id, place.last)
         plan.marks[node.id, place.journal_id] = place.last
+        plan.moved[node.id] = node
         plan.records += 1
 
     def _take(

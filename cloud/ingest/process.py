@@ -86,10 +86,12 @@ class IngestProcess:
             metrics=self._metrics,
             backoff=Backoff(random=random.random, limit=timedelta(seconds=5)),
             lease=lease,
+            overlap=engine.dialect.name != "sqlite",
         )
         self._as_host = HostSession(config.ingest.host_id)
         self._downlink = Downlink(engine=engine, host=self._host, clock=clock, metrics=self._metrics)
         self._replays: list[repository.ReplayRow] = []
+        self._next_is_read = False
         self._backoff = Backoff(random=random.random)
         self._broker = Check(status=Status.DOWN, detail="not connected yet")
         self._beat = Beat(clock=time.monotonic, silence_s=SILENT_S)
@@ -196,16 +198,21 @@ class IngestProcess:
                 await _publish(client, self._about_us(batch))
                 events = self._ingest.read(batch)
                 if storing is not None:
+                    self._next_is_read = bool(events)
                     await storing
+                    self._next_is_read = False
                 storing = asyncio.create_task(self._store(client, events), name="ingest:store")
                 self._beat.turn()
         finally:
             if storing is not None:
                 storing.cancel()  # what is not committed is not acknowledged either, and comes again
                 await asyncio.gather(storing, return_exceptions=True)
+            await self._ingest.abandon()
 
     async def _store(self, client: aiomqtt.Client, events: Sequence[Event]) -> None:
-        await _publish(client, await self._ingest.store(events))
+        await _publish(client, await self._ingest.advance(events))
+        if not self._next_is_read:
+            await _publish(client, await self._ingest.land())
         if self._replays:
             replays, self._replays = self._replays, []
             await _publish(client, await self._ingest.replay(replays))

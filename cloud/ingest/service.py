@@ -2,6 +2,9 @@
 
 Telemetry is written first, then one SQL transaction, then the acknowledgement goes out. While a store does not work,
 the batch is tried again and nothing is acknowledged; the edges keep what is theirs.
+
+A database server works while we do: there, the transaction of a run of data may still be under way while the next run
+is planned and its telemetry written (`overlap.py`). Nothing is acknowledged before its own transaction is committed.
 """
 
 import asyncio
@@ -19,6 +22,7 @@ from cloud.ingest.domain import Limiter
 from cloud.ingest.lease import Lease, LeaseTaken
 from cloud.ingest.memory import Event, Incoming, Plan, ToldOutcome
 from cloud.ingest.metrics import IngestMetrics
+from cloud.ingest.overlap import Overlap
 from cloud.ingest.planning import Planner
 from cloud.ingest.quarantine import MAX_KEPT_BYTES
 from cloud.ingest.repository import QuarantineRow, ReplayRow
@@ -48,7 +52,8 @@ _TICK = Incoming(topic="", payload=b"", at_ms=0)
 class Ingest:
     """The one writer of what edges report. Not for use by two tasks at once.
 
-    With a `lease` every transaction makes sure of it first, and LeaseTaken ends the work.
+    With a `lease` every transaction makes sure of it first, and LeaseTaken ends the work. `overlap`: whether `advance`
+    may leave a transaction under way; it pays when the database works on another core.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class Ingest:
         metrics: IngestMetrics,
         backoff: Backoff,
         lease: Lease | None = None,
+        overlap: bool = False,
     ) -> None:
         self._engine = engine
         self._telemetry = telemetry
@@ -69,10 +75,12 @@ class Ingest:
         self._metrics = metrics
         self._backoff = backoff
         self._lease = lease
+        self._overlap = overlap
         self._limiter = Limiter()
         self._tracking = Tracking(host=host, metrics=metrics)
         self._planner = Planner(engine=engine, tracking=self._tracking, quarantine=self._quarantine, metrics=metrics)
         self._states = StateKeeper(tracking=self._tracking, quarantine=self._quarantine, metrics=metrics)
+        self._flight = Overlap(prepare=self._prepare, commit=self._finish, anew=self._anew, worked=self._worked)
         self._trouble = ""
         self._ahead: dict[NodeKey, int] = {}
         self._set_apart_ms: int | None = None
@@ -134,18 +142,38 @@ class Ingest:
 
     async def store(self, events: Sequence[Event]) -> list[Message]:
         """Store everything that follows from what was read; give what is to be published. As `process`."""
+        return [*await self.advance(events), *await self.land()]
+
+    async def advance(self, events: Sequence[Event]) -> list[Message]:
+        """Store what was read but for a last transaction that may be under way; give what is to be published by now."""
         started = time.perf_counter()
-        for keeps_state, run in groupby(events, key=lambda event: is_state(event.told)):
-            await self._settle(list(run), keeps_state=keeps_state)
+        for keeps_state, found in groupby(events, key=lambda event: is_state(event.told)):
+            run = list(found)
+            if keeps_state or not self._overlap:
+                await self._flight.land()
+                await self._settle(run, keeps_state=keeps_state)
+            else:
+                await self._flight.launch(run)
         if events:
             self._metrics.batch.observe(time.perf_counter() - started)
         return self._tracking.outgoing(self._clock())
+
+    async def land(self) -> list[Message]:
+        """Wait until everything is stored; give what is to be published then."""
+        await self._flight.land()
+        return self._tracking.outgoing(self._clock())
+
+    async def abandon(self) -> None:
+        """Let go of a transaction that is under way, and of all that was planned ahead of the database."""
+        if await self._flight.abandon():
+            self._tracking.forget_nodes()
 
     async def replay(self, rows: Sequence[ReplayRow]) -> list[Message]:
         """Take things out of quarantine once more; give what is to be published. What cannot be taken stays there.
 
         Their telemetry is durable before they leave the quarantine, as with everything else.
         """
+        await self._flight.land()
         for row in rows:
             try:
                 answer = await self._replay(row)
@@ -231,9 +259,12 @@ class Ingest:
                 await self._set_apart(run[0], error)
                 return
             else:
-                self._trouble = ""
-                self._backoff.reset()
+                self._worked()
                 return
+
+    def _worked(self) -> None:
+        self._trouble = ""
+        self._backoff.reset()
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -259,18 +290,32 @@ class Ingest:
             await self._apply_data(readings)
 
     async def _apply_data(self, run: list[Event]) -> None:
-        now_ms = self._clock()
+        await self._finish(await self._prepare(run))
+
+    async def _anew(self, run: list[Event]) -> None:
+        self._tracking.forget_nodes()
+        self._limiter = Limiter()  # what it admitted was not stored
+        await self._settle(run, keeps_state=False)
+
+    async def _prepare(self, run: list[Event]) -> Plan:
+        """Work out what a run changes, and make its telemetry durable."""
         started = time.perf_counter()
-        plan = await self._planner.plan(run, now_ms)
+        plan = await self._planner.plan(run, self._clock())
         self._metrics.decide.observe(time.perf_counter() - started)
         if plan.samples:
             started = time.perf_counter()
             await self._telemetry.write(plan.samples)
             self._metrics.telemetry.observe(time.perf_counter() - started)
+        return plan
+
+    async def _finish(self, plan: Plan) -> None:
+        """Commit the rest of a plan; from then on it may be acknowledged."""
+        now_ms = self._clock()
         if not plan.is_empty:
             started = time.perf_counter()
             await self._commit(plan, now_ms)
             self._metrics.commit.observe(time.perf_counter() - started)
+        plan.committed()
         self._count(plan, now_ms)
 
     async def _commit(self, plan: Plan, now_ms: int, *, replayed: int | None = None) -> None:

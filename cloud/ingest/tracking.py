@@ -70,8 +70,7 @@ class Tracking:
         if now_ms - node.acked_ms < pause_ms and now_ms >= node.acked_ms:
             return []
         node.ack_wanted = node.progress = False
-        journal_id = node.journal_id
-        mark = node.marks.get(journal_id) if journal_id is not None else None
+        journal_id, mark = node.journal_id, node.acknowledgeable()
         if journal_id is None or mark is None:
             return []
         node.acked_ms = now_ms

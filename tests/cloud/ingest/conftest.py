@@ -43,10 +43,13 @@ class Bench:
             flat.extend([one] if isinstance(one, Message) else one)
         if at_ms is not None:
             self.world.clock.now_ms = at_ms
-        incoming = [Incoming(topic=m.topic, payload=m.payload, at_ms=self.world.clock()) for m in flat]
-        out = await self.ingest.process(incoming)
+        out = await self.ingest.process([self.incoming(message) for message in flat])
         self.sent += out
         return out
+
+    def incoming(self, message: Message) -> Incoming:
+        """Receive a message now."""
+        return Incoming(topic=message.topic, payload=message.payload, at_ms=self.world.clock())
 
     async def born(self, edge: FakeEdge) -> None:
         """Let an edge be born, and answer the request for its profile."""
