@@ -76,7 +76,7 @@ class Intake:
         backoff: Backoff,
         capacity: int = 20_000,
         time_quality: Callable[[], TimeQuality] = lambda: TimeQuality.GOOD,
-        spent: Callable[[], Sequence[Span]] = tuple,
+        spent: Callable[[], Sequence[Span] | None] = lambda: None,
     ) -> None:
         self._journal = journal
         self._on_written = on_written
