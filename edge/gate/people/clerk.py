@@ -60,6 +60,9 @@ class Clerk:
 
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Wait until what was given is on disk; False when the disk does not take it in time."""
+        if threading.current_thread() is self._thread:  # what is due by itself needs the audit on disk
+            self._collect(0.0)
+            return self._written()
         end = time.monotonic() + timeout_s
         while self._waiting.unfinished_tasks:
             if time.monotonic() > end or not self._thread.is_alive():
@@ -67,7 +70,7 @@ class Clerk:
             time.sleep(0.002)
         return True
 
-    def close(self, timeout_s: float = 5.0) -> None:
+    def close(self, timeout_s: float = 30.0) -> None:
         """Write what waits, and end."""
         self._closing.set()
         self._wake()
@@ -82,12 +85,12 @@ class Clerk:
         while True:
             self._collect(max(0.0, next_upkeep - time.monotonic()))
             written = self._written()
-            if self._closing.is_set() and (not written or self._waiting.empty()):
-                return
             if self._nudged.is_set() or time.monotonic() >= next_upkeep:
                 self._nudged.clear()
                 self._do_upkeep()
                 next_upkeep = time.monotonic() + self._every_s
+            if self._closing.is_set() and (not written or self._waiting.empty()):
+                return
             if not written:
                 self._closing.wait(_RETRY_S)
 
@@ -96,7 +99,7 @@ class Clerk:
         if self._batch:
             return
         with contextlib.suppress(queue.Empty):
-            entry = self._waiting.get(timeout=timeout_s)
+            entry = self._waiting.get(block=timeout_s > 0, timeout=timeout_s)
             while True:
                 if entry is None:
                     self._waiting.task_done()

@@ -44,11 +44,12 @@ class FaceStore:
         for one in faces:
             if db.execute("SELECT 1 FROM tombstones WHERE face = ?", (one.id,)).fetchone():
                 continue
+            sealed = self._vault.seal(_packed(one), row=_row(one.id, one.person, one.model))
             db.execute(
-                "INSERT OR IGNORE INTO faces (id, person, model, expires_ms, seq, sealed) VALUES (?, ?, ?, ?, ?, ?)",
-                (one.id, one.person, one.model, one.expires_ms, next_seq(db),
-                 self._vault.seal(_packed(one), row=_row(one.id, one.person, one.model))),
-            )  # fmt: skip
+                "INSERT OR IGNORE INTO faces (id, person, model, consent, expires_ms, seq, sealed)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (one.id, one.person, one.model, one.consent, one.expires_ms, next_seq(db), sealed),
+            )
 
     def put_consent(self, db: sqlite3.Connection, consent_id: str, person: str, consent: Consent) -> None:
         """Write a consent."""
@@ -98,7 +99,7 @@ class FaceStore:
             gone = db.execute("DELETE FROM faces WHERE id = ?", (one,)).rowcount
             count += gone if added or gone else 0
         if count:
-            db.execute("DELETE FROM consents WHERE person NOT IN (SELECT person FROM faces)")
+            db.execute("DELETE FROM consents WHERE id NOT IN (SELECT consent FROM faces)")
         return count
 
     def expired(self, db: sqlite3.Connection, now_ms: int) -> list[str]:

@@ -53,6 +53,7 @@ class Memory:
                 if change == self._change:
                     self._version = version  # the audit, no more
                     return
+                self._vault.follow_key()
                 _, self.revision, self.issued_ms = self._roll.state(db)
                 faces, gone, seq, damaged = self._faces.since(db, self._seq)
                 if len(gone) > _MANY and self._seq:

@@ -57,8 +57,10 @@ class People:
             vault, roll=self.roll, faces=self.faces, calibrations=self.calibrations, model=model, metric=metric,
             authors=authors,
         )  # fmt: skip
-        self._listeners: list[Callable[[], None]] = []
-        self._reseal: Callable[[], None] | None = None
+        self._listeners: list[Callable[[], object]] = []
+        self._works: list[Callable[[], object]] = []
+        self._erasers: list[Callable[[str], object]] = []
+        self._reseal: Callable[[], object] | None = None
         self._memory.refresh()
         vault.scrub()
         self._clerk = Clerk(self._write_audit, self.upkeep, every_s=upkeep_every_s)
@@ -90,18 +92,18 @@ class People:
             by_model=by_model, damaged=self._memory.damaged, audit_waiting=self._clerk.waiting,
         )  # fmt: skip
 
-    def person(self, person: str) -> Person | None:
+    def person(self, person_id: str) -> Person | None:
         """Give somebody on the roll."""
         with self.vault.read() as db:
-            return self.roll.person(db, person)
+            return self.roll.person(db, person_id)
 
-    def by_card(self, text: str) -> Person | None:
+    def by_card(self, text: str, *, gate: str = "") -> Person | None:
         """Give whose card it is; None for nobody's, an expired one, or one that stands for several people."""
-        return self._by(CredentialKind.CARD, text)
+        return self._by(CredentialKind.CARD, text, gate)
 
-    def by_pin(self, text: str) -> Person | None:
+    def by_pin(self, text: str, *, gate: str = "") -> Person | None:
         """Give whose PIN it is, likewise."""
-        return self._by(CredentialKind.PIN, text)
+        return self._by(CredentialKind.PIN, text, gate)
 
     def is_revoked(self, pass_id: str) -> bool:
         """Tell whether a visitor's pass was revoked."""
@@ -121,7 +123,7 @@ class People:
 
     # faces
 
-    def identify(self, template: Floats, *, model: str) -> Identification:
+    def identify(self, template: Floats, *, model: str, gate: str = "") -> Identification:
         """Say whose face it is among all, 1:N, or that a card or a pass must come first. ValueError for no template."""
         force = self._memory.in_force(model)
         if force.threshold is None:
@@ -129,23 +131,25 @@ class People:
         else:
             candidates = self._memory.search(model, template, now_ms=self._clock_ms())
             found = recognise(candidates, self._memory.metric(model), force.threshold)
-        self._note_match("identify", found)
+        self._note_match("identify", found, gate=gate)
         return found
 
-    def verify(self, person: str, template: Floats, *, model: str) -> Identification:
+    def verify(self, person_id: str, template: Floats, *, model: str, gate: str = "") -> Identification:
         """Say whether it is the face of one person, 1:1. UNKNOWN_FACE: they have none by this model."""
         now_ms = self._clock_ms()
         with self.vault.read() as db:
-            held = [one for one in self.faces.of_person(db, person) if one.model == model and now_ms < one.expires_ms]
+            held = [
+                one for one in self.faces.of_person(db, person_id) if one.model == model and now_ms < one.expires_ms
+            ]
         metric = self._memory.metric(model)
         score = best_score(metric, held, template)
         if score is None:
             found = Identification(person=None, reason=Reason.UNKNOWN_FACE, mode="1:1")
         elif metric.accepts(score, self.in_force(model).verify):
-            found = Identification(person=person, score=score, mode="1:1")
+            found = Identification(person=person_id, score=score, mode="1:1")
         else:
             found = Identification(person=None, score=score, reason=Reason.FACE_OF_ANOTHER, mode="1:1")
-        self._note_match("verify", found, about=person)
+        self._note_match("verify", found, gate=gate, about=person_id)
         return found
 
     def alike(self, template: Floats, *, model: str) -> tuple[Candidate, ...]:
@@ -180,7 +184,7 @@ class People:
             self.faces.put(db, new)
             figures: dict[str, float | str] = {"templates": float(len(new)), "consent": consent.text}
             self.audit.append(db, [self.entry(what, "kept", person=person, by=by, figures=figures)])
-        self._changed()
+        self.settle()
         return tuple(one.id for one in new)
 
     def seen(self, person: str, *, old: Template, new: Template, by: str = "migration") -> bool:
@@ -220,7 +224,7 @@ class People:
                 return False  # erased meanwhile
             self.faces.put(db, record)
             self.audit.append(db, [self.entry("migrate", "kept", person=person, by=by)])
-        self._changed()
+        self.settle()
         return True
 
     def erase(self, person: str, *, by: str) -> int:
@@ -229,8 +233,8 @@ class People:
         Give how many templates there were. They may be enrolled again, with new consent.
         """
         with self.vault.write() as db:
-            count = self._erase(db, [person], by=by, what="erase")
-        self._erased()
+            count = self._erase(db, [person], by=by)
+        self.settle([person])
         return count
 
     # changes from outside
@@ -244,14 +248,11 @@ class People:
             gone = self.roll.apply(db, change)
             if gone is None:
                 return
-            self._erase(db, sorted(gone), by="roll", what="erase")
+            self._erase(db, sorted(gone), by="roll")
             self.audit.append(
                 db, [self.entry("roll", "applied", by="roll", figures={"revision": float(change.revision)})]
             )
-        if gone:
-            self._erased()
-        else:
-            self._changed()
+        self.settle(sorted(gone))
 
     def upkeep(self) -> None:
         """Erase what has expired, forget what is past its retention, and seal the backup anew where that is due."""
@@ -261,25 +262,37 @@ class People:
             due = meta(db, "backup_due")
         if expired:
             with self.vault.write() as db:
-                marks = "SELECT DISTINCT person FROM faces WHERE expires_ms <= ?"
-                people = [row[0] for row in db.execute(marks, (now_ms,))]
+                about = "SELECT DISTINCT person FROM faces WHERE expires_ms <= ?"
+                people = [row[0] for row in db.execute(about, (now_ms,))]
                 self.faces.erase(db, self.faces.expired(db, now_ms), at_ms=now_ms)
+                bare = [one for one in people if not self.faces.of_person(db, one)]
                 self.audit.append(db, [self.entry("expire", "erased", person=one, by="expiry") for one in people])
                 set_meta(db, "backup_due", "1")
-            self._erased(nudge=False)
+            self.settle(bare)
             due = "1"
         with self.vault.write() as db:
             self.audit.trim(db, now_ms - KEEP_MS)
             for table in ("tombstones", "erasures"):
                 db.execute(f"DELETE FROM {table} WHERE at_ms < ?", (now_ms - KEEP_TOMBSTONES_MS,))  # noqa: S608 - ours
+        for work in self._works:
+            work()
         if due and self._reseal is not None:
             self._reseal()
 
-    def on_change(self, listener: Callable[[], None]) -> None:
-        """Have `listener` called, in whatever thread, after each change of the faces made by this gate."""
-        self._listeners.append(listener)
+    def on_upkeep(self, work: Callable[[], object]) -> None:
+        """Have `work` done with each upkeep, about every minute."""
+        self._works.append(work)
 
-    def back_up_with(self, reseal: Callable[[], None]) -> None:
+    def on_erase(self, erase: Callable[[str], object]) -> None:
+        """Have `erase` called with each person whose faces are erased."""
+        self._erasers.append(erase)
+
+    def on_change(self, listener: Callable[[], object]) -> Callable[[], None]:
+        """Have `listener` called, in whatever thread, after each change made here; what is given back ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def back_up_with(self, reseal: Callable[[], object]) -> None:
         """Have `reseal` called, in a thread of its own, soon after each erasure, until it has worked."""
         self._reseal = reseal
         self._clerk.nudge()
@@ -338,20 +351,35 @@ class People:
         *,
         person: str = "",
         by: str = "",
+        gate: str = "",
         figures: Mapping[str, float | str] = MappingProxyType({}),
     ) -> AuditEntry:
         """Make an entry of this gate, now."""
         return AuditEntry(
-            what=what, outcome=outcome, at_ms=self._clock_ms(), gate=self.gate, person=person, by=by, figures=figures
+            what=what,
+            outcome=outcome,
+            at_ms=self._clock_ms(),
+            gate=gate or self.gate,
+            person=person,
+            by=by,
+            figures=figures,
         )
 
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Wait until the audit is on disk."""
         return self._clerk.flush(timeout_s)
 
-    def changed(self) -> None:
-        """Look at what another part has written, and tell those who listen."""
-        self._changed()
+    def settle(self, erased: Sequence[str] = ()) -> None:
+        """Take a change of the database into memory, and tell those who listen; `erased` have no face any more."""
+        self._memory.refresh()
+        for person in erased:
+            for erase in self._erasers:
+                erase(person)
+        if erased:
+            self.vault.scrub()
+            self._clerk.nudge()
+        for listener in self._listeners:
+            listener()
 
     def now_ms(self) -> int:
         """Give the time by the gate's clock."""
@@ -363,42 +391,32 @@ class People:
         self._memory.forget()
         self.vault.close()
 
-    def _by(self, kind: CredentialKind, text: str) -> Person | None:
+    def _by(self, kind: CredentialKind, text: str, gate: str) -> Person | None:
+        self._memory.refresh()
         with self.vault.read() as db:
             holder = self.roll.holder(db, kind, text, now_ms=self._clock_ms())
             found = None if holder is None else self.roll.person(db, holder)
         outcome = "unknown" if found is None else "found"
-        self._clerk.note(self.entry(kind.value, outcome, person="" if found is None else found.id))
+        self._clerk.note(self.entry(kind.value, outcome, person="" if found is None else found.id, gate=gate))
         return found
 
-    def _note_match(self, what: str, found: Identification, *, about: str = "") -> None:
+    def _note_match(self, what: str, found: Identification, *, gate: str, about: str = "") -> None:
         figures: dict[str, float | str] = {"mode": found.mode}
         if found.score is not None:
             figures["score"] = round(found.score, 3)
         person = found.person or about
-        self._clerk.note(self.entry(what, found.reason.value, person=person, figures=figures))
+        self._clerk.note(self.entry(what, found.reason.value, person=person, gate=gate, figures=figures))
 
     def _write_audit(self, entries: Sequence[AuditEntry]) -> None:
         with self.vault.write() as db:
             self.audit.append(db, entries)
 
-    def _erase(self, db: sqlite3.Connection, people: Sequence[str], *, by: str, what: str) -> int:
+    def _erase(self, db: sqlite3.Connection, people: Sequence[str], *, by: str) -> int:
         count = self.faces.erase_people(db, people, at_ms=self._clock_ms(), lasting=True)
-        self.audit.append(db, [self.entry(what, "erased", person=one, by=by) for one in people])
+        self.audit.append(db, [self.entry("erase", "erased", person=one, by=by) for one in people])
         if people:
             set_meta(db, "backup_due", "1")
         return count
-
-    def _erased(self, *, nudge: bool = True) -> None:
-        self._changed()
-        self.vault.scrub()
-        if nudge:
-            self._clerk.nudge()
-
-    def _changed(self) -> None:
-        self._memory.refresh()
-        for listener in self._listeners:
-            listener()
 
 
 def open_people(

@@ -155,6 +155,12 @@ class RollStore:
             return None
 
 
+def digest_text(data: bytes) -> tuple[str, str]:
+    """Give what the digest of a credential is made of, from its opened row; ValidationError."""
+    one = _CREDENTIAL.validate_json(data)
+    return one.kind.value, normal(one.kind, one.value)
+
+
 def normal(kind: CredentialKind, text: str) -> str:
     """Give what of a card's number or a PIN is compared: card readers differ in case and in separators."""
     if kind is CredentialKind.PIN:

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge.gate.people.api import KeyRefused, StoreBroken, StoreFull
-from edge.gate.people.crypto import Sealer, UnknownKey
-from edge.gate.people.keys import KeyRing, RandomBytes, check_apart, make_keys, read_keys
+from edge.gate.people.crypto import Sealer, UnknownKey, Unopenable
+from edge.gate.people.keys import ID_BYTES, KeyRing, RandomBytes, check_apart, make_keys, read_keys
 
 FILE_NAME = "people.sqlite"
 PARTS = ("", "-wal", "-shm")
@@ -32,9 +32,10 @@ _SCHEMA = (
     "CREATE INDEX consents_by_person ON consents (person)",
     (
         "CREATE TABLE faces (id TEXT PRIMARY KEY, person TEXT NOT NULL, model TEXT NOT NULL,"
-        " expires_ms INTEGER NOT NULL, seq INTEGER NOT NULL, sealed BLOB NOT NULL)"
+        " consent TEXT NOT NULL, expires_ms INTEGER NOT NULL, seq INTEGER NOT NULL, sealed BLOB NOT NULL)"
     ),
     "CREATE INDEX faces_by_person ON faces (person)",
+    "CREATE INDEX faces_by_consent ON faces (consent)",
     "CREATE INDEX faces_by_expiry ON faces (expires_ms)",
     "CREATE INDEX faces_by_seq ON faces (seq)",
     "CREATE TABLE tombstones (face TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, seq INTEGER NOT NULL) WITHOUT ROWID",
@@ -122,15 +123,22 @@ class Vault:
         sealed = db.execute("SELECT value FROM meta WHERE key = 'check'").fetchone()
         if sealed is None:
             raise StoreBroken(f"{self._file} is not a gate's database; {_WAY_BACK}")
-        if sealed[0][: len(self._sealer.current.id)] != self._sealer.current.id:
-            self._sealer = Sealer(read_keys(self.key_file, apart_from=self.folder), random_bytes=self._random)
-        wanted, held = sealed[0][: len(self._sealer.current.id)].hex(), self._sealer.current.id.hex()
-        if wanted != held and self._sealer.ring.find(bytes.fromhex(wanted)) is None:
-            raise KeyRefused(
-                f"{self._file} is sealed with the key {wanted}, and {self.key_file} has {held}: bring back that key"
-                f" file, or {_WAY_BACK}"
-            )
-        if self._sealer.open(sealed[0], row="meta/check") != _CHECK.encode():
+        wanted = bytes(sealed[0][:ID_BYTES])
+        if wanted != self._sealer.current.id:
+            ring = read_keys(self.key_file, apart_from=self.folder)
+            if (key := ring.find(wanted)) is None:
+                raise KeyRefused(
+                    f"{self._file} is sealed with the key {wanted.hex()}, and {self.key_file} has"
+                    f" {ring.current.id.hex()}: bring back that key file, or {_WAY_BACK}"
+                )
+            # A rotation that was cut off leaves both keys in the file: the database says which one it has.
+            others = tuple(one for one in (ring.current, *ring.former) if one is not key)
+            self._sealer = Sealer(KeyRing(current=key, former=others), random_bytes=self._random)
+        try:
+            sound = self._sealer.open(sealed[0], row="meta/check") == _CHECK.encode()
+        except Unopenable:
+            sound = False
+        if not sound:
             raise StoreBroken(f"{self._file} does not open with its key; {_WAY_BACK}")
 
     def mark_key(self, db: sqlite3.Connection) -> None:
@@ -171,9 +179,13 @@ class Vault:
         try:
             return self._sealer.open(sealed, row=row)
         except UnknownKey:
-            with contextlib.suppress(KeyRefused):
-                self._sealer = Sealer(read_keys(self.key_file, apart_from=self.folder), random_bytes=self._random)
+            self.follow_key()
             return self._sealer.open(sealed, row=row)
+
+    def follow_key(self) -> None:
+        """Use the key that the database is sealed with now."""
+        with self.read() as db:
+            self._follow_key(db)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
