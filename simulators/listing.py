@@ -31,7 +31,7 @@ COMMON: Mapping[str, str] = {
 """Faults that many machines have, explained once."""
 
 PARAMETERS: Mapping[str, str] = {
-    reader.PRESENT: "present:0008075634 or present:VISIT-7 (readers), present:26:2F623AE (OSDP: bits, number): once",
+    reader.PRESENT: "present:0008075634 or present:VISIT-7 (readers), present:26:2F623AE or present:123,4567 (OSDP)",
     reader.HOLD: "hold:0008075634: it lies on the reader until it is cleared",
     card_reader.KEYS: "keys:1234#: keys are pressed, once",
     "press": "press, or press:2 for one of several kinds: what happens once is a fault named for its point",

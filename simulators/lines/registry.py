@@ -6,13 +6,14 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from simulators.devices import Devices
-from simulators.lines import camera, json_mqtt, meters, modbus, osdp, radiometric, reader, thermal_array
+from simulators.lines import camera, json_mqtt, meters, modbus, osdp, provider, radiometric, reader, thermal_array
 from simulators.lines.base import LineContext, SceneLine
 from simulators.lines.camera import CameraLine
 from simulators.lines.json_mqtt import JsonLine
 from simulators.lines.meters import Cjt188Line, Dlt645Line
 from simulators.lines.modbus import RtuLine, RtuOverTcpLine, TcpLine
 from simulators.lines.osdp import OsdpLine
+from simulators.lines.provider import ProviderLine
 from simulators.lines.radiometric import RadiometricLine
 from simulators.lines.reader import ReaderLine
 from simulators.lines.thermal_array import ThermalArrayLine
@@ -28,6 +29,7 @@ Line = Annotated[
     | RadiometricLine
     | ThermalArrayLine
     | ReaderLine
+    | ProviderLine
     | JsonLine,
     Field(discriminator="protocol"),
 ]
@@ -48,5 +50,6 @@ STARTS: Mapping[type[SceneLine], Start] = {
     RadiometricLine: radiometric.start,
     ThermalArrayLine: thermal_array.start,
     ReaderLine: reader.start,
+    ProviderLine: provider.start,
 }
 """A kind of line to what starts it."""

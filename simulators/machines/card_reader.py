@@ -1,7 +1,8 @@
 """A card reader: people present cards and press keys, its lights and its relay do as they are told, somebody opens it.
 
-`present:26:2F623AE` (bits and their hexadecimal number), `keys:1234#` and `restart` happen once: they last until the
-reader has told them, or has started again. The others stay until they are cleared.
+`present:26:2F623AE` (bits and their hexadecimal number) or `present:123,4567` (facility and number of a 26 bit card),
+`keys:1234#` and `restart` happen once: they last until the reader has told them, or has started again. The others stay
+until they are cleared.
 """
 
 import re
@@ -20,6 +21,7 @@ PLAIN_TEXT, WRONG_KEY, DEFAULT_KEY, REPLAY = "plain-text", "wrong-key", "default
 plays again what it said before."""
 
 _CARD = re.compile(r"(\d{1,4}):([0-9A-Fa-f]+)")
+_PRINTED = re.compile(r"(\d{1,3}),(\d{1,5})")
 _PRESSED = re.compile(r"[0-9*#]{1,20}")
 _MOST_WAITING = 64
 _CARD_BITS, _FACILITY, _RESIDENTS = 26, 123, 400
@@ -29,8 +31,13 @@ Event = tuple[str, int, int] | tuple[str, str]
 
 
 def resident(number: int) -> int:
-    """Give the bits of a resident's card: 26 of them, with the parities in front and behind."""
-    data = _FACILITY << 16 | number
+    """Give the bits of a resident's card."""
+    return _bits_of(_FACILITY, number)
+
+
+def _bits_of(facility: int, number: int) -> int:
+    """Give a card's 26 bits, with the parities in front and behind."""
+    data = facility << 16 | number
     even, odd = (data >> 12).bit_count() % 2, 1 - (data & 0xFFF).bit_count() % 2
     return even << 25 | data << 1 | odd
 
@@ -94,9 +101,12 @@ class CardReaderMachine:
         """Bring something about; UnknownFault."""
         kind, _, parameter = name.partition(":")
         card = _CARD.fullmatch(parameter or _ANY_CARD)
+        printed = _PRINTED.fullmatch(parameter)
         if kind == PRESENT and card and 0 < int(card[1]) <= 1024:  # noqa: PLR2004 - bits
             bits, value = int(card[1]), int(card[2], 16)
             self.waiting.append((PRESENT, bits, value & ((1 << bits) - 1)))
+        elif kind == PRESENT and printed and int(printed[1]) <= 0xFF and int(printed[2]) <= 0xFFFF:  # noqa: PLR2004 - eight and sixteen bits
+            self.waiting.append((PRESENT, _CARD_BITS, _bits_of(int(printed[1]), int(printed[2]))))
         elif kind == KEYS and _PRESSED.fullmatch(parameter or _ANY_KEYS):
             self.waiting.append((KEYS, parameter or _ANY_KEYS))
         elif name == RESTART:

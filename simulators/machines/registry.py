@@ -16,6 +16,7 @@ from simulators.machines.generic import GenericMachine
 from simulators.machines.meter import ElectricityMachine, FlowMachine
 from simulators.machines.on_demand import on_demand
 from simulators.machines.passage import BarrierMachine, TurnstileMachine
+from simulators.machines.provider import HealthProviderMachine
 from simulators.machines.pump import PumpMachine
 from simulators.machines.reader import ReaderMachine
 from simulators.machines.sensors import faulty_sensors
@@ -43,6 +44,7 @@ MACHINES: Mapping[str, Callable[[Profile, float], Machine]] = {
     "turnstile": lambda profile, _time_scale: TurnstileMachine(profile),
     "door": lambda profile, _time_scale: DoorMachine(profile),
     "camera": lambda profile, _time_scale: CameraMachine(profile),
+    "health-provider": lambda profile, _time_scale: HealthProviderMachine(profile),
     "thermal-camera": lambda profile, _time_scale: ThermalCameraMachine(profile),
 }
 """A profile's `kind` to its machine; every other kind is a GenericMachine."""

@@ -61,7 +61,9 @@ def test_a_command_is_found_between_noise_however_it_comes() -> None:
     assert splitter.waiting
 
 
-@pytest.mark.parametrize("fault", ["present:26", "present:0:1", "present:9999:1", "keys:abc", "lost"])
+@pytest.mark.parametrize(
+    "fault", ["present:26", "present:256,1", "present:1,70000", "present:0:1", "present:9999:1", "keys:abc", "lost"]
+)
 def test_what_cannot_happen_at_a_reader_is_told(fault: str) -> None:
     with pytest.raises(UnknownFault):
         CardReaderMachine(PROFILE).fault(fault)
