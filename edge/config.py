@@ -2,7 +2,7 @@
 
 import difflib
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from edge.watch import digests
 from runtime.config import ConfigError, Problem, Strict, read_toml, validate
 from runtime.durations import Duration
 from wire.errors import MalformedTopic
-from wire.topic import check_name
+from wire.topic import case_twins, check_name
 
 SCHEMA = 1
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -195,8 +195,10 @@ def load_site(file: Path) -> SiteConfig:
     problems: list[Problem] = []
     profiles = _used_profiles(file.parent, settings, problems)
     problems += _check_site(file.parent, settings)
+    problems += _case_twins("agents", settings.agents)
     for name, agent in settings.agents.items():
         problems += _check_agent(f"agents.{name}", name, agent, profiles)
+        problems += _case_twins(f"agents.{name}.devices", agent.devices)
     problems += _shared_by_agents(settings)
     if problems:
         raise ConfigError(file, tuple(problems))
@@ -327,6 +329,13 @@ def _check_agent(where: str, name: str, agent: AgentSettings, profiles: Mapping[
             yield Problem(key=f"{key}.{kind}", message=message, remedy=remedy)
     known = {device: profiles[one.profile] for device, one in agent.devices.items() if one.profile in profiles}
     yield from check_gates(where, agent.gatehouse, agent.gates, known)
+
+
+def _case_twins(where: str, names: Iterable[str]) -> Iterator[Problem]:
+    """Refuse names that a host, or a person, may take for one another."""
+    for name, twin in case_twins(names).items():
+        remedy = "give one of them another name"
+        yield Problem(key=f"{where}.{name}", message=f"differs from `{twin}` by case only", remedy=remedy)
 
 
 def _check_device(

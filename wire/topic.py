@@ -1,5 +1,6 @@
 """Topics of the namespace `spBv1.0` (Sparkplug 3.0, chapter 4): parse, format, allowed names, subscription filters."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -72,6 +73,12 @@ def check_name(name: str) -> str:
     if not _FORBIDDEN.isdisjoint(name):
         raise MalformedTopic(f"the name {name!r} has one of the characters + # / or NUL")
     return name
+
+
+def case_twins(names: Iterable[str]) -> dict[str, str]:
+    """Give the names that differ from an earlier one by case only, each with that one: no two should (chapter 5.2)."""
+    first: dict[str, str] = {}
+    return {name: twin for name in names if (twin := first.setdefault(name.lower(), name)) != name}
 
 
 @lru_cache(maxsize=65_536)  # ingest parses the same few thousand topics for ever

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cloud.access.domain import Actor, Permission, Where
 from cloud.access.service import authorise
 from cloud.assets import command_repository as commands
+from cloud.assets import name_repository as names
 from cloud.assets import repository
 from cloud.assets import trust_repository as trust
 from cloud.assets.domain import (
@@ -39,9 +40,11 @@ class UnknownCommunity(NotFound):
 
     code = "unknown_community"
 
-    def __init__(self, group: str) -> None:
+    def __init__(self, group: str, *, twin: str | None = None) -> None:
         self.group = group
-        super().__init__(f"no community has the code `{group}`", remedy="provision it: `linli cloud provision FILE`")
+        other = f"; `{twin}` differs from it by case only" if twin is not None else ""
+        remedy = "provision it: `linli cloud provision FILE`"
+        super().__init__(f"no community has the code `{group}`{other}", remedy=remedy)
 
 
 async def node_born(
@@ -53,7 +56,7 @@ async def node_born(
     """
     community_id = await repository.community_by_code(conn, group)
     if community_id is None:
-        raise UnknownCommunity(group)
+        raise UnknownCommunity(group, twin=await names.community_twin(conn, group))
     node_id = await repository.put_node(
         conn,
         community_id,
@@ -78,6 +81,13 @@ async def node_died(conn: AsyncConnection, *, node_id: int, now_ms: int) -> None
         conn, node_id, online=False, command_token=None, command_token_ms=None, unheard_ms=None
     )
     await repository.devices_offline(conn, now_ms, node_id=node_id)
+
+
+async def name_twin(conn: AsyncConnection, *, node_id: int, device_id: int | None = None) -> str | None:
+    """Find another agent of the community, or device of the agent, whose name differs by case only."""
+    if device_id is not None:
+        return await names.device_twin(conn, device_id)
+    return await names.node_twin(conn, node_id)
 
 
 async def unheard(conn: AsyncConnection, now_ms: int) -> int:

@@ -1,13 +1,14 @@
 """Diagnostics (level 4): agents, their journals and gaps, and what could not be read."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fastapi import Request, Response
 from nicegui import ui
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.access.domain import Permission
+from cloud.assets import name_repository as names
 from cloud.assets import repository as assets
 from cloud.assets.domain import presence
 from cloud.ingest import gap_repository, quarantine, quarantine_repository, repository
@@ -52,6 +53,7 @@ async def _show(screen: Screen, request: Request) -> None:
         async with screen.reading() as conn:
             await frame.refresh(conn)
             nodes = await assets.nodes_for_page(conn, visible)
+            twins = await names.device_twins_for_page(conn, visible)
             journals = await repository.list_journals(conn, visible)
             told = await gap_repository.list_gaps(conn, visible, limit=_GAPS)
             gaps_in_all = await gap_repository.gaps_for_page(conn, visible)
@@ -61,7 +63,11 @@ async def _show(screen: Screen, request: Request) -> None:
         gaps = sorted(merged(map(gap_repository.as_gap, told)), key=lambda gap: (gap.found_ms, gap.id), reverse=True)
         counts = Counter((row["node_id"], row["journal_id"]) for row in told)
         shown = (
-            ([_agent(screen, row) for row in nodes], t("diagnostics.no_agents"), len(nodes)),
+            (
+                [_agent(screen, row, nodes, twins.get(row["id"], [])) for row in nodes],
+                t("diagnostics.no_agents"),
+                len(nodes),
+            ),
             ([_journal(screen, row, counts) for row in journals], t("diagnostics.no_journals"), len(journals)),
             ([_gap(screen, whose[gap.node_id], gap) for gap in gaps[:_LIMIT]], t("diagnostics.no_gaps"), gaps_in_all),
             (odd, t("diagnostics.no_quarantine"), count),
@@ -167,22 +173,30 @@ class _Apart:
         )
 
 
-def _agent(screen: Screen, row: Row) -> tuple[str, Html]:
+def _agent(screen: Screen, row: Row, nodes: Sequence[Row], devices: Sequence[str]) -> tuple[str, Html]:
     t = screen.t
+    beside = [one["name"] for one in nodes if one["community_id"] == row["community_id"] and one["id"] != row["id"]]
+    alike = [name for name in beside if name.lower() == row["name"].lower()]
+    flag = t("diagnostics.name_twins", names=", ".join([row["name"], *alike])) if alike else None
+    flags = t("diagnostics.name_twins", names=", ".join(devices)) if devices else None
     foreign = h("span", t("diagnostics.foreign"), class_="sub") if row["foreign_node"] else None
     name = h("b", row["name"])
     where = t.pick(row["community_zh"], row["community_en"])
     revision = f"{t('diagnostics.revision')} {row['config_revision']}" if row["config_revision"] else ""
     cells = (
-        h("div", name, h("span", where, class_="sub"), class_="cell grow"),
+        h("div", name, h("span", where, class_="sub"), _flag(flag), class_="cell grow"),
         h("div", presence_word(t, presence(online=row["online"], unheard_ms=row["unheard_ms"])), class_="cell"),
-        h("div", t("diagnostics.devices", count=row["devices"]), foreign, class_="cell"),
+        h("div", t("diagnostics.devices", count=row["devices"]), foreign, _flag(flags), class_="cell"),
         h("div", row["version"], h("span", revision, class_="sub"), class_="cell full"),
         h("div", t("diagnostics.born"), " ", screen.at(row["born_ms"], row["community_id"]), class_="cell"),
         h("div", age(row["seen_ms"], old_ms=DATA_OLD_MS), class_="cell tight end"),
     )
     key = f"node-{row['id']}"
     return key, h("div", *cells, class_="row", data_row=True, data_key=key, tabindex=-1)
+
+
+def _flag(text: str | None) -> Html | None:
+    return h("span", text, class_="sub strong") if text is not None else None
 
 
 def _journal(screen: Screen, row: Row, gaps: Mapping[tuple[int, str], int]) -> tuple[str, Html]:

@@ -129,6 +129,9 @@ class StateKeeper:
             self._quarantine(rows, event, kind="community", reason=error.message, metric=None, node_id=None)
             return
         tracking.strangers.pop(key, None)
+        twin = await assets.name_twin(conn, node_id=node_id)
+        if twin is not None:
+            self._log.warning("the names of two agents differ by case only", node=str(key), other=twin)
         node = NodeState(id=node_id, key=key, foreign=not mine, seen_ms=now_ms)
         tracking.nodes[key] = node
         if not isinstance(journal_id, str) or not mine:
@@ -256,6 +259,11 @@ class StateKeeper:
             kind=profile.kind if profile is not None else FOREIGN_KIND,
             now_ms=now_ms,
         )
+        twin = await assets.name_twin(conn, node_id=node.id, device_id=row.id)
+        if twin is not None:
+            self._log.warning(
+                "the names of two devices differ by case only", node=str(node.key), device=born.device, other=twin
+            )
         state = await device_state(conn, row)
         node.devices[born.device] = state
         if state.watched is not None:

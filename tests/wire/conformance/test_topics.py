@@ -1,14 +1,18 @@
 """Topics and names (chapters 1 and 4), by `wire.topic`, which edge and cloud use for every topic."""
 
+from pathlib import Path
+
 import pytest
 
+from edge.config import load_site
+from runtime.config import ConfigError
 from tests.wire.conformance.listing import claims
 from wire.edge_node import EdgeNode
 from wire.errors import MalformedTopic
 from wire.host import Host, rebirth_request
 from wire.payload import DataType, Metric
 from wire.state import state_message
-from wire.topic import DEVICE_TYPES, MessageType, NodeKey, Topic, parse
+from wire.topic import DEVICE_TYPES, MessageType, NodeKey, Topic, case_twins, parse
 
 AT = 1_700_000_000_000
 NAMES = ("阳光花园", "Aéroport 3", "sunshine-garden", "a.b_c:d$e")
@@ -120,3 +124,19 @@ def test_devices_of_two_nodes_may_share_a_name_and_are_kept_apart() -> None:
     # Within a node a name is one device: a second birth replaces the first.
     nodes[1].device_birth("pump-1", [LEVEL], AT)
     assert nodes[1].born_devices == {"pump-1"}
+
+
+@claims("case-sensitivity-sparkplug-ids")
+def test_a_site_whose_names_differ_by_case_only_is_refused_to_the_agent() -> None:
+    site = Path(__file__).parents[2] / "edge" / "bad" / "bad.name-twin.toml"
+    with pytest.raises(ConfigError, match=r"devices\.Pump-1: differs from `pump-1` by case only"):
+        load_site(site)
+
+
+@claims("case-sensitivity-sparkplug-ids")
+def test_names_that_differ_by_case_only_are_found_whatever_their_script() -> None:
+    assert case_twins(["pump-1", "pump-2", "PUMP-1", "阳光花园", "Éclair", "éclair"]) == {
+        "PUMP-1": "pump-1",
+        "éclair": "Éclair",
+    }
+    assert case_twins(NAMES) == {}
