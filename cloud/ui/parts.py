@@ -150,3 +150,8 @@ _LOOKS = {Presence.ONLINE: "onoff on", Presence.OFFLINE: "onoff", Presence.UNKNO
 def presence_word(t: Texts, presence: Presence) -> Html:
     """Say whether something answers, or that nobody knows."""
     return h("span", t.of("device", presence), class_=_LOOKS[presence])
+
+
+def online_word(t: Texts, *, online: bool) -> Html:
+    """Say whether something answers that is either known to or known not to."""
+    return presence_word(t, Presence.ONLINE if online else Presence.OFFLINE)
