@@ -21,6 +21,7 @@ from runtime.logs import get_log
 _RESULT_S = 3.0
 _STAFF_CALL_S = 120.0
 _COUNT_EVERY_S = 2.0
+_REMOTE_S = 5.0
 _DOORS: Mapping[DoorState, DoorShown] = {
     DoorState.CLOSED: DoorShown.CLOSED,
     DoorState.UNLOCKED: DoorShown.CLOSED,
@@ -64,7 +65,7 @@ class Front:
         self._result_until = float("-inf")
         self._staff_until = float("-inf")
         self._took_ms = 0.0
-        self._opened_order = ""
+        self._remote_until = float("-inf")
         self._shown: dict[str, Value] = {}
         self._counted: dict[str, Value] = {}
         self._count_at = float("-inf")
@@ -177,10 +178,10 @@ class Front:
             return
         device.tell(values)
 
-    def carried_out(self, order: str) -> None:
-        """Show the order that was carried out, which proves it."""
-        self._opened_order = order
-        self.tell({"opened_order": order})
+    def opened_from_afar(self) -> None:
+        """Show for a moment that an order from afar was carried out, which proves it."""
+        self._remote_until = self._house.monotonic() + _REMOTE_S
+        self.tell({"remote_opened": True})
 
     def device(self) -> AgentDevice | None:
         """Give the device by which the gate reports, as it is now, ready to take orders."""
@@ -250,7 +251,7 @@ class Front:
             "refused": self._answers[Answer.REFUSE],
             "called": self._answers[Answer.STAFF],
             "decision_time": round(self._took_ms, 1),
-            "opened_order": self._opened_order,
+            "remote_opened": self._house.monotonic() < self._remote_until,
         }
 
 

@@ -137,10 +137,10 @@ class Gate:
         """Carry out an order of the service; DriverError when it does not hold, or does not work."""
         if point != "open_order":
             raise Refused(device=self.name, code=_NO_ORDER, why=f"`{point}` takes no orders")
-        house, text = self._house, str(value)
+        house = self._house
         try:
             order = read_order(
-                text, house.keys(), community=house.community, gate=self.full_name, accepts=house.accepts
+                str(value), house.keys(), community=house.community, gate=self.full_name, accepts=house.accepts
             )
             is_new = await asyncio.to_thread(house.ledger.use_order, order.id, house.clock_ms())
         except (NoOrder, LedgerError) as error:
@@ -152,7 +152,7 @@ class Gate:
             raise Refused(device=self.name, code=_NOT_OPENED, why=opening.detail)
         if opening.outcome is OpeningOutcome.UNKNOWN:
             raise TimedOut(device=self.name, after=self.settings.door.confirm_within)
-        self.front.carried_out(text)
+        self.front.opened_from_afar()
 
     # ---- what runs
 

@@ -116,10 +116,12 @@ class Judge:
                     if policy[check].demand is not Demand.OFF
                 ]
             results += [task.result() for task in work]
-        elif glance is not None:
-            results += [glance.liveness, glance.temperature, glance.mask]
+        else:
+            # The refusal says who, not what else is missing.
+            results += [] if glance is None else [glance.liveness]
+            policy = {result.check: policy[result.check] for result in results}
         return Verdict(
-            decision=decide(_asked(policy, first), results),
+            decision=decide(policy, results),
             known=known,
             presented=presented,
             glance=glance,
@@ -299,14 +301,6 @@ class Judge:
 
     def _recent(self, glance: Glance | None, at_s: float) -> Glance | None:
         return glance if glance is not None and self._around.now() - at_s <= _FRESH_S else None
-
-
-def _asked(policy: Mapping[Check, CheckPolicy], identity: CheckResult) -> Mapping[Check, CheckPolicy]:
-    """Leave out what was not asked because nobody knows who it is: the refusal says who, not what else is missing."""
-    if identity.standing is Standing.PASSED:
-        return policy
-    beside = {Check.IDENTITY, Check.LIVENESS}
-    return {check: one for check, one in policy.items() if check in beside}
 
 
 def _figures(found: Identification) -> dict[str, bool | float | str]:

@@ -1,0 +1,421 @@
+"""A whole gate: simulated people before real camera servers, a door on a serial line, readers, a broker, the agent."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from edge.app import run_agent
+from edge.config import load_site
+from edge.gate.people.api import Consent
+from edge.gate.people.calibration import CalibrationRecord
+from edge.gate.people.enrolment import Enrolment
+from edge.gate.people.people import People, open_people
+from models.face.stack import DlibStack, make_stack
+from models.manifest import Role, Stack
+from models.runtime import OnnxNetwork
+from models.store import identity
+from runtime.lifecycle import until_stopped
+from simulators import control
+from simulators.cameras.http import mjpeg_path, radiometric_path
+from simulators.people.attempts import Act, Kind
+from simulators.people.cast import Role as Cast
+from simulators.people.play import moment_of
+from simulators.people.stage import Visit
+from simulators.people.visible import see
+from tests.support.broker import Broker, free_port
+from tests.support.edge_site import GROUP, NODE, USERS, Host
+from tests.support.faces import built
+from wire.orders import encode_order
+from wire.passes import encode_pass
+from wire.roll import Credential, CredentialKind, DoorOrder, Person, PersonKind, Roll, VisitorPass
+from wire.seal import PublicKeys, SigningKey
+
+GATE = "north"
+FULL_NAME = f"{NODE}/{GATE}"
+SIGNING = SigningKey(seed=bytes(range(32)))
+DRAWN_THRESHOLD = 0.34
+YEAR_MS = 365 * 24 * 3600 * 1000
+_CLI = "from linli import main; main()"
+
+
+def resident(number: int) -> str:
+    """Name somebody of the cast as the roll does."""
+    return f"resident-{number}"
+
+
+def card(number: int) -> str:
+    """Give the number on somebody's card, as its reader tells it."""
+    return f"{number:010d}"
+
+
+def pin(number: int) -> str:
+    """Give somebody's PIN."""
+    return f"{900_000 + number}"
+
+
+def roll_of(residents: Sequence[int], *, now_ms: int, revision: int = 1, **more: Any) -> Roll:
+    """Make a roll: each has a card and a PIN, and wants their face to be a way in. `more` are fields of Person."""
+    people = tuple(
+        replace(
+            Person(
+                id=resident(number),
+                kind=PersonKind.RESIDENT,
+                name=f"居民{number}",
+                health_id=f"health-{number}",
+                face=True,
+            ),
+            **more,
+        )
+        for number in residents
+    )
+    credentials = tuple(
+        Credential(kind=kind, value=value, person=resident(number))
+        for number in residents
+        for kind, value in ((CredentialKind.CARD, card(number)), (CredentialKind.PIN, pin(number)))
+    )
+    return Roll(community=GROUP, revision=revision, issued_ms=now_ms, people=people, credentials=credentials)
+
+
+def pictures_of(number: int, count: int = 3) -> list[Any]:
+    """Draw somebody as an enrolment would see them, on other occasions than the test's."""
+    act = Act(kind=Kind.PERSON, role=Cast.RESIDENT, number=number, at_once=True)
+    return [
+        see(moment_of(Visit(act=act, begun_ms=0, seed=7_000 + 13 * take + number), 400 * take), width=640, height=480)
+        for take in range(count)
+    ]
+
+
+def _for_drawn_people(now_ms: int) -> CalibrationRecord:
+    """Give a threshold by which the cast is told apart (`linli bench people`); no real gate would take it."""
+    return CalibrationRecord(
+        model=identity(Stack.DLIB),
+        metric=DlibStack.metric,
+        threshold=DRAWN_THRESHOLD,
+        verify=DRAWN_THRESHOLD,
+        why="",
+        method="counted",
+        people=200,
+        probes=200,
+        templates=600,
+        asked=0.001,
+        fpir=None,
+        fnir=None,
+        made_ms=now_ms,
+        simulated=True,
+    )
+
+
+@dataclass(kw_only=True)
+class GateStand:
+    """One gate in `folder`. Change the fields before it starts; `checks` and `extra` are TOML of the gate."""
+
+    folder: Path
+    broker: Broker
+    cameras: bool = True
+    checks: str = ""
+    extra: str = ""
+    house: str = ""
+    stage: str = "north"
+    kiosk: int = field(default_factory=free_port)
+    http: int = field(default_factory=free_port)
+    ports: dict[str, int] = field(default_factory=lambda: {"camera": free_port(), "thermal": free_port()})
+
+    @property
+    def data(self) -> Path:
+        """Where the simulators have their links, sockets and witnesses."""
+        return self.folder / "sim"
+
+    @property
+    def file(self) -> Path:
+        """The site file."""
+        return self.folder / "site.toml"
+
+    @property
+    def gates(self) -> Path:
+        """Where the agent keeps what its gates share."""
+        return self.folder / "data" / "gates"
+
+    # ---- files
+
+    def write(self) -> None:
+        """Write the scene and the site file, and build the models."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "scene.toml").write_text(self._scene())
+        (self.folder / "edge-1.password").write_text(USERS["edge-1"] + "\n")
+        (self.folder / "service.keys").write_text(PublicKeys.of([SIGNING.public]).text())
+        models = self.folder / "models"
+        models.mkdir(exist_ok=True)
+        for role in Role:
+            for file in (built(role), built(role).with_name(built(role).name + ".json")):
+                shutil.copy(file, models / file.name)
+        self.file.write_text(self._site())
+
+    def _scene(self) -> str:
+        text = """
+schema = 1
+description = "one gate"
+
+[[lines]]
+name = "door-line"
+protocol = "rtu"
+link = "door-line"
+baudrate = 19200
+process = "door"
+devices = [{ name = "door-1", profile = "waveshare-relay-d-door", unit = 1 }]
+
+[[lines]]
+name = "card-line"
+protocol = "reader"
+link = "card-line"
+process = "door"
+devices = [{ name = "card-1", profile = "rdm6300-card-reader" }]
+
+[[lines]]
+name = "qr-line"
+protocol = "reader"
+link = "qr-line"
+process = "door"
+devices = [{ name = "qr-1", profile = "grow-gm65-qr-reader" }]
+"""
+        if self.cameras:
+            text += f"""
+[[lines]]
+name = "camera-line"
+protocol = "camera"
+port = {self.ports["camera"]}
+process = "cameras"
+stage = "{self.stage}"
+rate = 10
+devices = [{{ name = "camera-1", profile = "hikvision-ip-camera" }}]
+
+[[lines]]
+name = "thermal-line"
+protocol = "radiometric"
+port = {self.ports["thermal"]}
+process = "cameras"
+stage = "{self.stage}"
+width = 160
+height = 120
+rate = 10
+devices = [{{ name = "thermal-1", profile = "hikvision-thermal-camera" }}]
+"""
+        return text
+
+    def _site(self) -> str:
+        camera = f"http://127.0.0.1:{self.ports['camera']}{mjpeg_path()}"
+        thermal = f"http://127.0.0.1:{self.ports['thermal']}{radiometric_path()}?format=json"
+        serial = "baudrate = 19200, timeout = '300ms'"
+        buses = {
+            "door-line": f"protocol = 'modbus-rtu', port = '{self.data}/door-line', parity = 'N', {serial}",
+            "card-line": f"protocol = 'reader', port = '{self.data}/card-line'",
+            "qr-line": f"protocol = 'reader', port = '{self.data}/qr-line', hold_off = '500ms'",
+            "agent": "protocol = 'agent'",
+        }
+        devices = {
+            "north-gate": "profile = 'linli-gate', bus = 'agent', address = 'north'",
+            "door-1": "profile = 'waveshare-relay-d-door', bus = 'door-line', unit = 1",
+            "card-1": "profile = 'rdm6300-card-reader', bus = 'card-line'",
+            "qr-1": "profile = 'grow-gm65-qr-reader', bus = 'qr-line'",
+        }
+        if self.cameras:
+            buses |= {
+                "camera-line": f"protocol = 'camera', url = '{camera}'",
+                "thermal-line": f"protocol = 'radiometric', url = '{thermal}', period = '100ms'",
+            }
+            devices |= {
+                "camera-1": "profile = 'hikvision-ip-camera', bus = 'camera-line'",
+                "thermal-1": "profile = 'hikvision-thermal-camera', bus = 'thermal-line'",
+            }
+        told = "label = { zh = '北门', en = 'North gate' }, place = '北门/岗亭'"
+        lines = [
+            "schema = 1",
+            "[site]",
+            f"community = '{GROUP}'",
+            "time_zone = 'Asia/Shanghai'",
+            "[broker]",
+            f"host = '{self.broker.host}'",
+            f"port = {self.broker.port}",
+            "username = 'edge-1'",
+            "password_file = 'edge-1.password'",
+            "keepalive = '2s'",
+            "[agents.edge-1]",
+            "data = 'data'",
+            f"http = {{ host = '127.0.0.1', port = {self.http} }}",
+            "[agents.edge-1.buses]",
+            *(f"{name} = {{ {said} }}" for name, said in buses.items()),
+            "[agents.edge-1.devices]",
+            *(f"{name} = {{ {said}, {told} }}" for name, said in devices.items()),
+            "[agents.edge-1.gatehouse]",
+            "key_file = 'secrets/faces.key'",
+            "demo = true",
+            self.house,
+            "[agents.edge-1.gatehouse.roll]",
+            "keys_file = 'service.keys'",
+            "[agents.edge-1.gates.north]",
+            "label = { zh = '北门', en = 'North gate' }",
+            "device = 'north-gate'",
+            "readers = [",
+            "    { device = 'card-1', point = 'card', way = 'card' },",
+            "    { device = 'qr-1', point = 'code', way = 'pass' },",
+            "]",
+            self.extra,
+            "[agents.edge-1.gates.north.door]",
+            "device = 'door-1'",
+            "seconds = 2.0",
+            "[agents.edge-1.gates.north.kiosk]",
+            f"port = {self.kiosk}",
+        ]
+        if self.cameras:
+            lines += [
+                "[agents.edge-1.gates.north.eyes]",
+                "camera = 'camera-1'",
+                "models = 'models'",
+                "thermal = { device = 'thermal-1' }",
+            ]
+        if self.checks:
+            lines += ["[agents.edge-1.gates.north.checks]", self.checks]
+        return "\n".join(lines) + "\n"
+
+    # ---- people
+
+    def people(self) -> People:
+        """Open the gate's people, as the command line does beside the agent."""
+        return open_people(
+            self.gates,
+            self.folder / "secrets" / "faces.key",
+            gate=NODE,
+            model=identity(Stack.DLIB),
+            metric=DlibStack.metric,
+            authors=DlibStack.threshold,
+            demo=True,
+        )
+
+    def enrol(self, roll: Roll, faces: Sequence[int], *, now_ms: int) -> None:
+        """Put a roll in force, and enrol these residents by drawn pictures, with a threshold for drawn people alone."""
+        files = {role: built(role) for role in Role}
+        stack = make_stack(Stack.DLIB, files, OnnxNetwork)
+        people = self.people()
+        try:
+            people.apply(roll)
+            with people.vault.write() as db:
+                people.calibrations.put(db, _for_drawn_people(now_ms))
+            enrolment = Enrolment(people=people, stack=stack, model=identity(Stack.DLIB))
+            for number in faces:
+                consent = Consent(
+                    given_ms=now_ms, expires_ms=now_ms + YEAR_MS, text="test-1", given_by=resident(number)
+                )
+                enrolment.enrol(resident(number), pictures_of(number), consent=consent, by="test")
+        finally:
+            people.close()
+
+    # ---- what people do
+
+    def stands(self, act: str) -> None:
+        """Have somebody come before the cameras, such as `resident 7 fever`."""
+        control.stage(self.data, self.stage, act)
+
+    def presents(self, device: str, text: str) -> None:
+        """Hold something before a reader."""
+        control.tell(self.data, device, "fault", f"present:{text}")
+
+    def breaks(self, device: str, fault: str) -> None:
+        """Let something fail."""
+        control.tell(self.data, device, "fault", fault)
+
+    def mends(self, device: str, fault: str | None = None) -> None:
+        """Mend it."""
+        control.tell(self.data, device, "clear", fault)
+
+    @asynccontextmanager
+    async def simulators(self) -> AsyncIterator[None]:
+        """Play the scene, in processes of its own."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            _CLI,
+            "simulate",
+            "run",
+            str(self.folder / "scene.toml"),
+            "--data",
+            str(self.data),
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=(self.folder / "sim.log").open("wb"),
+            start_new_session=True,
+        )
+        try:
+            wanted = 5 if self.cameras else 3
+            async with asyncio.timeout(60):
+                while (
+                    sum(len(one.get("devices", ())) for one in await asyncio.to_thread(control.running, self.data))
+                    < wanted
+                ):
+                    assert process.returncode is None, (self.folder / "sim.log").read_text()
+                    await asyncio.sleep(0.1)
+            yield
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            await process.wait()
+
+    @asynccontextmanager
+    async def agent(self) -> AsyncIterator[None]:
+        """Run the agent in this process."""
+        stop = asyncio.Event()
+        task = asyncio.create_task(until_stopped(stop, run_agent(load_site(self.file), NODE, stop), name="agent"))
+        try:
+            yield
+        finally:
+            stop.set()
+            await task
+
+
+def decisions(host: Host) -> list[dict[str, Any]]:
+    """Give what the gate decided, in order, as the host took it."""
+    found: list[dict[str, Any]] = []
+    for one in host.taken:
+        if one.device == "north-gate" and "decision" in one.metrics:
+            value = one.metrics["decision"].value
+            if isinstance(value, str):
+                found.append(json.loads(value))
+    return found
+
+
+async def next_decision(host: Host, after: int, *, within: float = 20.0) -> dict[str, Any]:
+    """Wait until there are more than `after` decisions, and give the next."""
+    await host.until(lambda: host.taken if len(decisions(host)) > after else [], within=within)
+    return decisions(host)[after]
+
+
+def shown(host: Host, point: str) -> object:
+    """Give what a point of the gate's device showed last."""
+    for one in reversed(host.heard):
+        if one.device == "north-gate" and point in one.metrics:
+            return one.metrics[point].value
+    return None
+
+
+def a_pass(now_ms: int, **more: Any) -> str:
+    """Issue a visitor's pass for one entry."""
+    visitor = VisitorPass(
+        id="v1",
+        community=GROUP,
+        host=resident(1),
+        name="访客",
+        valid_from_ms=now_ms - 60_000,
+        valid_until_ms=now_ms + 3_600_000,
+    )
+    return encode_pass(replace(visitor, **more), SIGNING)
+
+
+def an_order(host: Host, order_id: str, *, key: SigningKey = SIGNING, **more: Any) -> str:
+    """Sign an order to open, with the newest token."""
+    order = DoorOrder(id=order_id, community=GROUP, gate=FULL_NAME, token=host.token, by="operator")
+    return encode_order(replace(order, **more), key)
