@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.gate.api import Reason
-from edge.gate.people.channel import MAGIC, Away, NotOurs, shake_hands
+from edge.gate.people.channel import MAGIC, Away, NotOurs, hang_up, shake_hands
 from edge.gate.people.keys import KeyRing, make_keys, new_key
 from edge.gate.people.people import People
 from edge.gate.people.sharing import Sharing, split_address
@@ -184,11 +184,13 @@ async def wire_tap(
         changed: Callable[[int, bytes], bytes],
     ) -> None:
         place = 0
-        while data := await reader.read(65536):
-            kept.append(data)
-            writer.write(changed(place, data))
-            place += len(data)
-        writer.close()
+        try:
+            while data := await reader.read(65536):
+                kept.append(data)
+                writer.write(changed(place, data))
+                place += len(data)
+        finally:
+            await hang_up(writer)
 
     async def pair(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", port)
@@ -215,7 +217,7 @@ async def test_who_listens_reads_nothing_and_cannot_say_it_again(north: Box, sou
         writer.write(b"".join(said))  # the recording, played again
         answer = await asyncio.wait_for(reader.read(), 10)
         assert len(answer) <= 82, "its own hello, and then it hangs up"
-        writer.close()
+        await hang_up(writer)
     one.close()
     other.close()
 
@@ -250,23 +252,26 @@ async def test_a_stranger_who_says_nothing_or_nonsense_is_hung_up_on(north: Box,
             if not noise:
                 writer.write_eof()
             assert await asyncio.wait_for(reader.read(), 15) == b""
-            writer.close()
+            await hang_up(writer)
     one.close()
 
 
 async def test_the_server_proves_itself_too(ring: KeyRing, tmp_path: Path) -> None:
     """An impostor who lets the client prove itself, and echoes."""
+    ended = asyncio.Event()
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
             writer.write(data)
-        writer.close()
+        await hang_up(writer)
+        ended.set()
 
     async with await asyncio.start_server(echo, "127.0.0.1", 0) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1])
         with pytest.raises(NotOurs):
             await shake_hands(reader, writer, ring, side="client")
-        writer.close()
+        await hang_up(writer)
+        await asyncio.wait_for(ended.wait(), 10)
 
 
 async def test_nobody_there_is_told_and_tried_again(north: Box, south: Box, ring: KeyRing) -> None:
