@@ -120,6 +120,7 @@ class FakeGate:
                 await event.wait()
         finally:
             self._waiting.discard(event)
+            self._loop = None
 
     def picture(self, after: int) -> Picture | None:
         if self.frozen:
