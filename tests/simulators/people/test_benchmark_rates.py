@@ -1,0 +1,37 @@
+"""The rates of the benchmarks of people and attacks are right where they can be counted by hand."""
+
+import numpy as np
+import pytest
+
+from tests.benchmarks.faces_parts.roc import Pairs
+from tests.benchmarks.people_parts.accepts import accepts
+from tests.benchmarks.people_parts.counts import wilson
+
+
+def test_accepts_are_counted_above_the_threshold() -> None:
+    one, other = np.array([0, 1, 0, 0, 0, 0]), np.array([0, 1, 1, 1, 1, 1])
+    pairs = Pairs(alike=np.array([0.9, 0.4, 0.8, 0.3, 0.2, 0.1]), one=one, other=other)
+    true, false = accepts(pairs, 0.5, rounds=200, generator=np.random.default_rng(1))
+    assert (true.rate, false.rate) == (0.5, 0.25)
+    assert true.low <= 0.5 <= true.high
+    assert accepts(pairs, 0.05, rounds=0, generator=np.random.default_rng(1))[1].rate == 1.0
+
+
+def test_people_are_drawn_with_all_their_takes() -> None:
+    people = np.repeat(np.arange(10), 5)
+    rows, columns = np.triu_indices(50, 1)
+    same = people[rows] == people[columns]
+    known = np.where(same & (people[rows] == 0), 0.0, same * 1.0)  # the first person is never known again
+    true, _ = accepts(
+        Pairs(alike=known, one=people[rows], other=people[columns]), 0.5, rounds=300, generator=np.random.default_rng(1)
+    )
+    assert true.rate == pytest.approx(0.9)
+    assert true.low <= 0.75
+    assert true.high == 1.0
+
+
+@pytest.mark.parametrize(
+    ("hits", "of", "low", "high"), [(0, 100, 0.0, 0.037), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0), (0, 0, 0, 1)]
+)
+def test_wilson_s_interval(hits: int, of: int, low: float, high: float) -> None:
+    assert wilson(hits, of) == pytest.approx((low, high), abs=5e-4)
