@@ -35,11 +35,11 @@ WHOLE_EVERY_MS = 5_000
 CHANGES_KEPT_MS = 30 * 86_400_000
 """A gate that was away for longer gets the whole roll."""
 
-_MINUTES = 24 * 60
+MINUTES = 24 * 60
 _PIN = re.compile(r"^[0-9]{6,10}$")
 _CARD = re.compile(r"^[0-9A-Z]{4,40}$")
 _GATE = re.compile(r"^[^/\s]{1,64}/[^/\s]{1,64}$")
-_DAYS = 7
+DAYS = 7
 
 
 class NotAccepted(ValueError):
@@ -99,8 +99,8 @@ def check_person(draft: PersonDraft) -> PersonDraft:
         raise NotAccepted("an area has a name")
     for hours in draft.hours:
         days = list(hours.days)
-        ordered = bool(days) and days == sorted(set(days)) and days[0] >= 0 and days[-1] < _DAYS
-        if not (ordered and 0 <= hours.from_min < _MINUTES and 0 <= hours.to_min <= _MINUTES):
+        ordered = bool(days) and days == sorted(set(days)) and days[0] >= 0 and days[-1] < DAYS
+        if not (ordered and 0 <= hours.from_min < MINUTES and 0 <= hours.to_min <= MINUTES):
             raise NotAccepted("a time has days of 0 (Monday) to 6, once each in order, and minutes of a day")
     return draft
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cloud.access.domain import Actor, Permission, Where
+from cloud.access.domain import Actor, Permission, Visible, Where
 from cloud.access.service import authorise
 from cloud.gate import repository
 from cloud.gate.domain import PASSES_AN_HOUR, ChangeKind, NotAccepted, PassDraft, check_pass, read_texts, write_texts
@@ -89,6 +89,16 @@ async def issue(
         revoked_ms=None,
     )
     return text
+
+
+async def find_hosts(
+    conn: AsyncConnection, actor: Actor, *, community_id: int, text: str, limit: int = 20
+) -> list[RowMapping]:
+    """Find who may invite, by name or unit, where the actor issues passes; blocked people are left out."""
+    if not text.strip() or not actor.may(Permission.ISSUE_PASSES, Where(community_id=community_id)):
+        return []
+    only = Visible(communities=frozenset({community_id}))
+    return await repository.list_people(conn, only, text=text.strip(), blocked=False, limit=limit)
 
 
 async def list_passes(

@@ -10,7 +10,16 @@ from cloud.access.domain import Actor, Permission, Where
 from cloud.access.service import authorise
 from cloud.assets import command_repository as commands
 from cloud.assets import service as assets
-from cloud.assets.domain import DEFAULT_TIMEOUT_MS, TOKEN_FRESH_MS, CommandRow, CommandState, LastValue, check_command
+from cloud.assets.domain import (
+    DEFAULT_TIMEOUT_MS,
+    TOKEN_FRESH_MS,
+    CommandRow,
+    CommandState,
+    LastValue,
+    Presence,
+    check_command,
+    presence,
+)
 from cloud.assets.domain import NotAccepted as BadCommand
 from cloud.assets.repository import get_node
 from cloud.gate import repository
@@ -53,9 +62,14 @@ class Gate:
     revision: int | None
 
     @property
+    def presence(self) -> Presence:
+        """Whether it and its agent answer, or nobody knows."""
+        return presence(online=self.row["online"] and self.row["node_online"], unheard_ms=self.row["unheard_ms"])
+
+    @property
     def online(self) -> bool:
-        """Whether it and its agent are heard of."""
-        return bool(self.row["online"] and self.row["node_online"])
+        """Whether it is known to answer."""
+        return self.presence is Presence.ONLINE
 
 
 async def list_gates(

@@ -3,7 +3,7 @@
 Every change is authorised, audited (without names or numbers) and makes a revision that gates pull.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import RowMapping
@@ -67,6 +67,14 @@ async def list_people(
     )
     held = await repository.credentials_of(conn, [row["id"] for row in rows])
     return [Listed(row=row, credentials=held.get(row["id"], [])) for row in rows]
+
+
+async def names_of(conn: AsyncConnection, actor: Actor, keys: Collection[str]) -> dict[str, str]:
+    """Give the names behind ids, as far as the actor manages the gates of their communities."""
+    found: dict[str, str] = {}
+    for community_id in sorted(actor.visible(Permission.MANAGE_GATES).communities) if keys else ():
+        found |= {row["key"]: row["name"] for row in await repository.people_of(conn, community_id, keys)}
+    return found
 
 
 async def get_person(conn: AsyncConnection, actor: Actor, key: str) -> Listed:

@@ -24,6 +24,7 @@ _PAGES: tuple[tuple[str, str, Permission], ...] = (
     ("/alarms", "nav.alarms", Permission.VIEW),
     ("/work-orders", "nav.orders", Permission.VIEW),
     ("/devices", "nav.devices", Permission.VIEW),
+    ("/gates", "nav.gates", Permission.VIEW),
     ("/people", "nav.people", Permission.VIEW),
     ("/quarantine", "nav.diagnostics", Permission.VIEW),
     ("/audit", "nav.audit", Permission.AUDIT),

@@ -20,7 +20,7 @@ from runtime.version import VERSION
 
 LANGUAGE_COOKIE = "linli_language"
 THEMES = ("light", "dark")
-STYLESHEETS = ("theme", "frame", "lists", "parts")
+STYLESHEETS = ("theme", "frame", "lists", "parts", "gates")
 _YEAR_S = 365 * 24 * 3600
 _LARGEST_FORM = 4096
 _SEE_OTHER = 303

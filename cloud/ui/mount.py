@@ -10,6 +10,8 @@ from starlette.staticfiles import StaticFiles
 from cloud.access import pages as access
 from cloud.alarms import pages as alarms
 from cloud.assets import pages as assets
+from cloud.gate import pages as gates
+from cloud.gate import pass_pages, people_pages
 from cloud.ingest import pages as ingest
 from cloud.people import pages as people
 from cloud.ui import overview
@@ -18,7 +20,7 @@ from cloud.ui.screen import Services
 from cloud.work_orders import pages as work_orders
 
 STATIC = Path(__file__).with_name("static")
-FEATURES = (overview, assets, alarms, work_orders, people, access, ingest)
+FEATURES = (overview, assets, alarms, work_orders, gates, people_pages, pass_pages, people, access, ingest)
 """Each has `register(services)`, which adds its pages."""
 
 
@@ -34,6 +36,7 @@ def mount(app: FastAPI) -> None:
         telemetry=state.telemetry,
         passwords=state.passwords,
         new_id=lambda: str(uuid.uuid4()),
+        gate_keys=state.gate_keys,
     )
     app.mount("/ui", StaticFiles(directory=STATIC), name="ui")
     app.include_router(routes(services))

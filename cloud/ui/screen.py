@@ -14,6 +14,7 @@ from cloud.access.domain import Actor
 from cloud.access.endpoints import COOKIE, address_of
 from cloud.access.service import authenticate
 from cloud.assets.organisation import list_communities
+from cloud.gate.keys import KeyFile
 from cloud.platform.clock import Clock
 from cloud.platform.database import reading, transaction
 from cloud.platform.errors import Invalid, LinliError, Unauthenticated
@@ -42,6 +43,7 @@ class Services:
     telemetry: TelemetryStore
     passwords: Passwords
     new_id: Callable[[], str]
+    gate_keys: KeyFile
     profiles: Profiles = field(default_factory=Profiles)
 
 
