@@ -17,6 +17,7 @@ from cloud.ingest import repository
 from cloud.ingest.domain import Shapes
 from cloud.ingest.repository import GapRow, QuarantineRow
 from cloud.telemetry.api import Sample
+from drivers.profile import Profile
 from wire.events import DeviceBorn, HostEvent
 from wire.topic import NodeKey
 
@@ -40,12 +41,16 @@ class Event:
 
 @dataclass(kw_only=True, slots=True)
 class DeviceState:
-    """A device, its rules, and the last values that they look at."""
+    """A device, its rules, and the last values that they look at.
+
+    `unproven` while only a birth has told these rules: that may be an old one, for records that are sent again.
+    """
 
     row: DeviceRow
     shapes: Shapes
     watched: Watched | None
     values: dict[str, PointValue]
+    unproven: bool = True
 
 
 @dataclass(kw_only=True, slots=True)
@@ -95,16 +100,22 @@ class Births:
 
     journals: dict[NodeKey, tuple[str | None, int]] = field(default_factory=dict)
     devices: dict[tuple[NodeKey, str], DeviceBorn] = field(default_factory=dict)
+    names: dict[NodeKey, set[str]] = field(default_factory=dict)
+    """The devices of each node, so that the birth of one node costs nothing for all the others."""
     waiting: dict[tuple[NodeKey, str], str] = field(default_factory=dict)
     """Devices whose profile is asked for, and its hash: their records wait."""
+
+    def take(self, born: DeviceBorn) -> None:
+        """Keep what a device's birth said."""
+        self.devices[born.node, born.device] = born
+        self.names.setdefault(born.node, set()).add(born.device)
 
     def forget(self, key: NodeKey) -> None:
         """Drop everything that a node's births said."""
         self.journals.pop(key, None)
-        for place in [place for place in self.devices if place[0] == key]:
-            del self.devices[place]
-        for place in [place for place in self.waiting if place[0] == key]:
-            del self.waiting[place]
+        for name in self.names.pop(key, ()):
+            self.devices.pop((key, name), None)
+            self.waiting.pop((key, name), None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,6 +139,8 @@ class Plan:
     """The same of what comes in no order that is known: of foreign nodes, and out of quarantine."""
     doubts: dict[tuple[int, str], tuple[int, str]] = field(default_factory=dict)
     """Newest values whose time is not to be trusted, by device and point: that time, and why."""
+    proven: list[Watched] = field(default_factory=list)
+    """Devices that have just the rules by which they were born: alarms of others are of the past."""
     work: dict[int, DeviceWork] = field(default_factory=dict)
     marks: dict[tuple[int, str], int] = field(default_factory=dict)
     moved: dict[int, NodeState] = field(default_factory=dict)
@@ -179,9 +192,10 @@ async def load_device(conn: AsyncConnection, node: NodeState, name: str) -> Devi
     return await device_state(conn, row) if row is not None else None
 
 
-async def device_state(conn: AsyncConnection, row: DeviceRow) -> DeviceState:
-    """Put together what ingest needs of a device."""
-    profile = await assets.load_profile(conn, row.profile_hash) if row.profile_hash is not None else None
+async def device_state(conn: AsyncConnection, row: DeviceRow, profile: Profile | None = None) -> DeviceState:
+    """Put together what ingest needs of a device; its profile is looked up unless it is at hand."""
+    if profile is None and row.profile_hash is not None:
+        profile = await assets.load_profile(conn, row.profile_hash)
     watched = watch(row, profile) if profile is not None else None
     found = await asset_rows.last_values(conn, [row.id]) if watched is not None and watched.rules else {}
     values = {

@@ -46,6 +46,9 @@ TRANSIENT = (Unavailable, OSError)
 TROUBLE_SHOWN_MS = 60_000
 """How long health speaks of an event that could not be processed; its edge sends it again well within that time."""
 
+_STATES_AT_ONCE = 100
+"""How many births and deaths are stored in one transaction."""
+
 _TICK = Incoming(topic="", payload=b"", at_ms=0)
 
 
@@ -151,7 +154,7 @@ class Ingest:
             run = list(found)
             if keeps_state or not self._overlap:
                 await self._flight.land()
-                await self._settle(run, keeps_state=keeps_state)
+                await self._settle_all(run, keeps_state=keeps_state)
             else:
                 await self._flight.launch(run)
         if events:
@@ -229,10 +232,22 @@ class Ingest:
     async def _replay_state(self, event: Event, row: ReplayRow, now_ms: int) -> str | None:
         refused: list[QuarantineRow] = []
         async with self._transaction() as conn:
-            await self._states.apply(conn, [event], refused, now_ms)
+            follows = await self._states.apply(conn, [event], refused, now_ms)
             if not refused:
                 await repository.drop_quarantine(conn, row.id)
+        await self._follow(follows)
         return refused[0].reason if refused else None
+
+    async def _follow(self, events: Sequence[Event]) -> None:
+        """Apply what follows from births and profiles."""
+        for keeps_state, run in groupby(events, key=lambda event: is_state(event.told)):
+            await self._settle_all(list(run), keeps_state=keeps_state)
+
+    async def _settle_all(self, run: list[Event], *, keeps_state: bool) -> None:
+        """Apply data at once, and births and deaths by the hundred, so that others may write in between."""
+        size = _STATES_AT_ONCE if keeps_state else len(run)
+        for begin in range(0, len(run), size):
+            await self._settle(run[begin : begin + size], keeps_state=keeps_state)
 
     async def _settle(self, run: list[Event], *, keeps_state: bool) -> None:
         """Apply events until it has worked. What can never work is set apart, so that it holds up nothing else."""
@@ -280,14 +295,13 @@ class Ingest:
         waiting = dict(self._tracking.births.waiting)
         try:
             async with self._transaction() as conn:
-                readings = await self._states.apply(conn, run, rows, now_ms)
+                follows = await self._states.apply(conn, run, rows, now_ms)
                 await repository.add_quarantine(conn, rows, now_ms)
         except BaseException:
             self._tracking.births.waiting = waiting  # a profile that was not stored is still missing
             raise
         self._metrics.commit.observe(time.perf_counter() - started)
-        if readings:
-            await self._apply_data(readings)
+        await self._follow(follows)
 
     async def _apply_data(self, run: list[Event]) -> None:
         await self._finish(await self._prepare(run))
@@ -324,6 +338,8 @@ class Ingest:
             await assets.take_last_values(conn, plan.last.values(), received_ms=now_ms, in_order=True)
             await assets.take_last_values(conn, plan.last_by_time.values(), received_ms=now_ms, in_order=False)
             await assets.doubt_times(conn, plan.doubts)
+            for watched in plan.proven:
+                await alarms.retire(conn, watched, at_ms=now_ms)
             changes = await alarms.evaluate(conn, list(plan.work.values()), now_ms=now_ms)
             for node_id in plan.caught_up:
                 await alarms.caught_up(conn, node_id, now_ms)

@@ -71,28 +71,32 @@ class StateKeeper:
     async def apply(
         self, conn: AsyncConnection, run: list[Event], rows: list[QuarantineRow], now_ms: int
     ) -> list[Event]:
-        """Apply a run of events; what cannot be read goes to `rows`. Gives readings that foreign births contain."""
-        readings: list[Event] = []
+        """Apply a run of events; what cannot be read goes to `rows`.
+
+        Gives what follows, for after the transaction: readings that foreign births contain, and births that waited for
+        a profile which has come.
+        """
+        follows: list[Event] = []
         for event in run:
             match event.told:
                 case NodeBorn() as born:
                     await self._node_born(conn, born, event, rows, now_ms)
                     itself = self._as_device(born)
                     if itself is not None and await self._device_born(conn, itself, event, rows, now_ms):
-                        readings.extend(self._foreign_readings(itself, event))
+                        follows.extend(self._foreign_readings(itself, event))
                 case DeviceBorn() as born:
-                    self._tracking.births.devices[born.node, born.device] = born
+                    self._tracking.births.take(born)
                     if await self._device_born(conn, born, event, rows, now_ms):
-                        readings.extend(self._foreign_readings(born, event))
+                        follows.extend(self._foreign_readings(born, event))
                 case DeviceDied() as died:
                     await self._device_died(conn, died, now_ms)
                 case NodeDied() as died:
                     await self._node_died(conn, died.node, now_ms)
                 case NodeData() as data:
-                    await self._profile(conn, data, event, rows, now_ms)
+                    follows.extend(await self._profile(conn, data, event, rows, now_ms))
                 case _:
                     pass
-        return readings
+        return follows
 
     async def _node(self, conn: AsyncConnection, key: NodeKey) -> NodeState | None:
         node = self._tracking.nodes.get(key)
@@ -238,7 +242,8 @@ class StateKeeper:
             self._quarantine(rows, event, kind="community", reason=reason, metric=None, node_id=None)
             return False
         said = declaration(born.device, born.metrics)
-        if said.profile_hash is not None and not await assets.knows_profile(conn, said.profile_hash):
+        profile = await assets.load_profile(conn, said.profile_hash) if said.profile_hash is not None else None
+        if said.profile_hash is not None and profile is None:
             self._tracking.births.waiting[place] = said.profile_hash
             node.devices.pop(born.device, None)
             return False
@@ -247,7 +252,6 @@ class StateKeeper:
             parse_overrides(said.overrides)
         except ValueError as error:
             self._quarantine(rows, event, kind="overrides", reason=str(error), metric=ALARM_OVERRIDES, node_id=node.id)
-        profile = await assets.load_profile(conn, said.profile_hash) if said.profile_hash is not None else None
         row = await assets.device_born(
             conn,
             node_id=node.id,
@@ -264,7 +268,7 @@ class StateKeeper:
             self._log.warning(
                 "the names of two devices differ by case only", node=str(node.key), device=born.device, other=twin
             )
-        state = await device_state(conn, row)
+        state = await device_state(conn, row, profile)
         node.devices[born.device] = state
         if state.watched is not None:
             await alarms.retire(conn, state.watched, at_ms=now_ms)
@@ -310,7 +314,8 @@ class StateKeeper:
 
     async def _profile(
         self, conn: AsyncConnection, data: NodeData, event: Event, rows: list[QuarantineRow], now_ms: int
-    ) -> None:
+    ) -> list[Event]:
+        """Keep a profile; gives the births that waited for it. They may be thousands, so they are not done here."""
         node = await self._node(conn, data.node)
         refuse = self._refusal(rows, event, node)
         document = next((metric.value for metric in data.metrics if metric.name == PROFILE_DOCUMENT), None)
@@ -319,16 +324,12 @@ class StateKeeper:
             profile = await assets.store_profile(conn, str(document), now_ms)
         except Invalid as error:
             refuse(f"{error.message}: {error.details}")
-            return
+            return []
         known = profile.hash
         waiting = [place for place, profile_hash in births.waiting.items() if profile_hash == known]
         if not waiting:
             refuse(f"nobody asked for the profile {known} ({profile.name} {profile.version})")
-            return
-        for place in waiting:
-            born = births.devices.get(place)
-            if born is not None:
-                await self._device_born(conn, born, event, rows, now_ms)
+        return [Event(told=births.devices[place], source=event.source) for place in waiting if place in births.devices]
 
     def _refusal(self, rows: list[QuarantineRow], event: Event, node: NodeState | None) -> Callable[[str], None]:
         node_id = node.id if node is not None else None

@@ -13,6 +13,7 @@ from wire.topic import NodeKey
 ACK_EVERY_MS = 100
 ACK_REPEAT_EVERY_MS = 500
 ASK_EVERY_MS = 5_000
+ASK_ANOTHER_EVERY_MS = 1_000
 
 
 @dataclass(kw_only=True, slots=True)
@@ -30,6 +31,7 @@ class Tracking:
     born: set[NodeKey] = field(default_factory=set)
     _rebirths: set[NodeKey] = field(default_factory=set)
     _asked: dict[tuple[NodeKey, str], int] = field(default_factory=dict)
+    _asked_profile: dict[str, int] = field(default_factory=dict)
 
     def forget_nodes(self) -> None:
         """Drop what came from the database, because a failed transaction may have left it ahead."""
@@ -44,6 +46,7 @@ class Tracking:
         self.nodes.clear()
         self.strangers.clear()
         self._asked.clear()
+        self._asked_profile.clear()
 
     def want_rebirth(self, key: NodeKey) -> None:
         """Ask a node for its births when it is time."""
@@ -57,12 +60,29 @@ class Tracking:
                 messages.append(rebirth_request(key, now_ms))
                 self.metrics.rebirths.inc()
         self._rebirths.clear()
-        for (key, _), profile_hash in self.births.waiting.items():
-            if self._may_ask(key, profile_hash, now_ms):
-                messages.extend(self._command(key, PROFILE_REQUEST, profile_hash, now_ms))
+        messages += self._profile_requests(now_ms)
         for node in self.nodes.values():
             if node.ack_wanted:
                 messages.extend(self._ack(node, now_ms))
+        return messages
+
+    def _profile_requests(self, now_ms: int) -> list[Message]:
+        """Ask for the profiles that devices wait for, each of one node at a time: one document serves all of them.
+
+        Next is whoever was not asked yet, or longest ago; so one that does not answer is passed over.
+        """
+        nodes: dict[str, set[NodeKey]] = {}
+        for (key, _), profile_hash in self.births.waiting.items():
+            nodes.setdefault(profile_hash, set()).add(key)
+        messages: list[Message] = []
+        for profile_hash, keys in nodes.items():
+            asked_ms = self._asked_profile.get(profile_hash)
+            if asked_ms is not None and 0 <= now_ms - asked_ms < ASK_ANOTHER_EVERY_MS:
+                continue
+            key = min(keys, key=lambda key: (self._asked.get((key, profile_hash), 0), str(key)))
+            if self._may_ask(key, profile_hash, now_ms):
+                self._asked_profile[profile_hash] = now_ms
+                messages += self._command(key, PROFILE_REQUEST, profile_hash, now_ms)
         return messages
 
     def _ack(self, node: NodeState, now_ms: int) -> list[Message]:
