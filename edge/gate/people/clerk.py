@@ -13,21 +13,26 @@ from runtime.logs import get_log
 MOST_WAITING = 50_000
 _MOST_AT_ONCE = 500
 _RETRY_S = 2.0
+_WATCH_S = 1.0
 
 _log = get_log("edge.gate.people")
 
 
 class Clerk:
-    """Writes entries soon after they are given, in their order, and calls `upkeep` every so often.
+    """Writes entries soon after they are given, in their order; calls `upkeep` every so often, and `watch` each second.
 
     While the disk refuses, entries wait in memory, the oldest `MOST_WAITING` of them; what does not fit is counted.
     """
 
     def __init__(
-        self, write: Callable[[Sequence[AuditEntry]], None], upkeep: Callable[[], None], *, every_s: float = 60.0
+        self,
+        write: Callable[[Sequence[AuditEntry]], None],
+        upkeep: Callable[[], None],
+        watch: Callable[[], None],
+        *,
+        every_s: float = 60.0,
     ) -> None:
-        self._write = write
-        self._upkeep = upkeep
+        self._write, self._upkeep, self._watch = write, upkeep, watch
         self._every_s = every_s
         self._waiting: queue.Queue[AuditEntry | None] = queue.Queue(MOST_WAITING)
         self._batch: list[AuditEntry] = []
@@ -83,11 +88,12 @@ class Clerk:
     def _run(self) -> None:
         next_upkeep = time.monotonic() + self._every_s
         while True:
-            self._collect(max(0.0, next_upkeep - time.monotonic()))
+            self._collect(min(_WATCH_S, max(0.0, next_upkeep - time.monotonic())))
             written = self._written()
+            self._do(self._watch)
             if self._nudged.is_set() or time.monotonic() >= next_upkeep:
                 self._nudged.clear()
-                self._do_upkeep()
+                self._do(self._upkeep)
                 next_upkeep = time.monotonic() + self._every_s
             if self._closing.is_set() and (not written or self._waiting.empty()):
                 return
@@ -122,8 +128,8 @@ class Clerk:
         self._batch.clear()
         return True
 
-    def _do_upkeep(self) -> None:
+    def _do(self, work: Callable[[], None]) -> None:
         try:
-            self._upkeep()
+            work()
         except PeopleError as error:
             _log.warning("upkeep waits", why=str(error))

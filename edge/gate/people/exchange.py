@@ -14,8 +14,9 @@ from pydantic import Base64Bytes, TypeAdapter
 from edge.gate.people.api import MOST_FACES, Consent, NoConsent
 from edge.gate.people.consent import check_consent
 from edge.gate.people.face_store import FaceRecord
-from edge.gate.people.people import KEEP_TOMBSTONES_MS, People
+from edge.gate.people.people import People
 from edge.gate.people.store import set_meta
+from edge.gate.people.upkeep import KEEP_TOMBSTONES_MS
 from models.face.search import Metric
 from runtime.config import Strict
 

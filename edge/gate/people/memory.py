@@ -34,7 +34,7 @@ class Memory:
         self._model, self._metric, self._authors = model, metric, authors
         self._gallery = Faces()
         self._lock = threading.Lock()
-        self._version, self._seq, self._change = -1, 0, -1
+        self._version, self._seq, self.change = -1, 0, -1
         self._records: dict[str, CalibrationRecord] = {}
         self._refused = ""
         self._sizes: dict[str, int] = {}
@@ -50,7 +50,7 @@ class Memory:
                 return
             with self._vault.read() as db:
                 change = int(meta(db, "seq") or 0)
-                if change == self._change:
+                if change == self.change:
                     self._version = version  # the audit, no more
                     return
                 self._vault.follow_key()
@@ -68,7 +68,7 @@ class Memory:
                 except SimulatedCalibration as error:
                     self._records, self._refused = {}, str(error)
             self.damaged += damaged + self._gallery.take(faces)
-            self._seq, self._version, self._change = seq, version, change
+            self._seq, self._version, self.change = seq, version, change
             self._sizes = {model: self._gallery.people(model) for model in self._gallery.by_model()}
 
     def search(self, model: str, template: Floats, *, now_ms: int) -> tuple[Candidate, ...]:

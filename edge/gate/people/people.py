@@ -12,8 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from edge.gate.api import Reason
-from edge.gate.people.api import DAY_MS, Consent, Counts, Identification, UnknownPerson
-from edge.gate.people.audit import KEEP_MS, Audit, AuditEntry
+from edge.gate.people.api import Consent, Counts, Identification, UnknownPerson
+from edge.gate.people.audit import Audit, AuditEntry
 from edge.gate.people.calibration import CalibrationRecord, CalibrationStore, InForce, Report, make_report
 from edge.gate.people.clerk import Clerk
 from edge.gate.people.consent import check_consent
@@ -21,15 +21,14 @@ from edge.gate.people.face_store import FaceStore
 from edge.gate.people.gallery import Candidate, best_score, recognise
 from edge.gate.people.keeping import Template, make_room, records_of
 from edge.gate.people.memory import Memory
+from edge.gate.people.migration import migrate
 from edge.gate.people.roll_store import RollStore
-from edge.gate.people.store import Vault, meta, set_meta
+from edge.gate.people.store import Vault, set_meta
+from edge.gate.people.upkeep import expire
 from models.api import Floats
 from models.face.calibrate import Aim
 from models.face.search import Metric
 from wire.roll import CredentialKind, GateRule, Person, Roll, RollDelta
-
-KEEP_TOMBSTONES_MS = 400 * DAY_MS
-"""A gate that was away for longer is set up anew instead of being told what was erased meanwhile."""
 
 
 class People:
@@ -62,8 +61,9 @@ class People:
         self._erasers: list[Callable[[str], object]] = []
         self._reseal: Callable[[], object] | None = None
         self._memory.refresh()
+        self._told = self._memory.change
         vault.scrub()
-        self._clerk = Clerk(self._write_audit, self.upkeep, every_s=upkeep_every_s)
+        self._clerk = Clerk(self._write_audit, self.upkeep, self._watch, every_s=upkeep_every_s)
 
     # what is held
 
@@ -193,39 +193,7 @@ class People:
         Both templates must be of one face in one picture. False, and nothing is kept, when the old model is not sure,
         when the new one knows them already, or finds somebody else too much like them.
         """
-        now_ms = self._clock_ms()
-        force = self.in_force(old.model)
-        limit = force.verify if force.threshold is None else force.threshold
-        found = recognise(
-            self._memory.search(old.model, old.values, now_ms=now_ms), self._memory.metric(old.model), limit
-        )
-        if found.person != person:
-            return False
-        others = self._memory.search(new.model, new.values, now_ms=now_ms)
-        verify = self.in_force(new.model).verify if new.model == self.model else None
-        if any(
-            one.person == person or (verify is not None and new.metric.accepts(one.score, verify)) for one in others
-        ):
-            return False
-        with self.vault.read() as db:
-            held = self.faces.of_person(db, person)
-            consents = self.faces.consents(db, person)
-        if any(one.model == new.model for one in held):
-            return False
-        source = next((one for one in held if one.model == old.model and one.consent in consents), None)
-        if source is None or now_ms >= source.expires_ms:
-            return False
-        record = records_of(
-            person, [new], consent_id=source.consent, expires_ms=source.expires_ms, now_ms=now_ms, origin=self.gate,
-            random_bytes=self.vault.random_bytes,
-        )  # fmt: skip
-        with self.vault.write() as db:
-            if not db.execute("SELECT 1 FROM faces WHERE id = ?", (source.id,)).fetchone():
-                return False  # erased meanwhile
-            self.faces.put(db, record)
-            self.audit.append(db, [self.entry("migrate", "kept", person=person, by=by)])
-        self.settle()
-        return True
+        return migrate(self, person, old=old, new=new, by=by)
 
     def erase(self, person: str, *, by: str) -> int:
         """Erase somebody's faces and consents at once: on disk, in memory, in the backup, and at the other gates.
@@ -256,24 +224,7 @@ class People:
 
     def upkeep(self) -> None:
         """Erase what has expired, forget what is past its retention, and seal the backup anew where that is due."""
-        now_ms = self._clock_ms()
-        with self.vault.read() as db:
-            expired = self.faces.expired(db, now_ms)
-            due = meta(db, "backup_due")
-        if expired:
-            with self.vault.write() as db:
-                about = "SELECT DISTINCT person FROM faces WHERE expires_ms <= ?"
-                people = [row[0] for row in db.execute(about, (now_ms,))]
-                self.faces.erase(db, self.faces.expired(db, now_ms), at_ms=now_ms)
-                bare = [one for one in people if not self.faces.of_person(db, one)]
-                self.audit.append(db, [self.entry("expire", "erased", person=one, by="expiry") for one in people])
-                set_meta(db, "backup_due", "1")
-            self.settle(bare)
-            due = "1"
-        with self.vault.write() as db:
-            self.audit.trim(db, now_ms - KEEP_MS)
-            for table in ("tombstones", "erasures"):
-                db.execute(f"DELETE FROM {table} WHERE at_ms < ?", (now_ms - KEEP_TOMBSTONES_MS,))  # noqa: S608 - ours
+        due = expire(self)
         for work in self._works:
             work()
         if due and self._reseal is not None:
@@ -378,6 +329,7 @@ class People:
         if erased:
             self.vault.scrub()
             self._clerk.nudge()
+        self._told = self._memory.change
         for listener in self._listeners:
             listener()
 
@@ -406,6 +358,12 @@ class People:
             figures["score"] = round(found.score, 3)
         person = found.person or about
         self._clerk.note(self.entry(what, found.reason.value, person=person, gate=gate, figures=figures))
+
+    def _watch(self) -> None:
+        """Notice what another process changed: nothing that was erased stays in memory, and neighbours hear of it."""
+        self._memory.refresh()
+        if self._memory.change != self._told:
+            self.settle()
 
     def _write_audit(self, entries: Sequence[AuditEntry]) -> None:
         with self.vault.write() as db:

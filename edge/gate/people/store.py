@@ -233,6 +233,20 @@ class Vault:
             self._writer.close()
 
 
+def move_aside(folder: Path) -> tuple[Path, ...]:
+    """Rename a database that cannot be used, with its log, and give the new names. StoreFull."""
+    number = 1
+    while (folder / f"{FILE_NAME}.damaged-{number}").exists():
+        number += 1
+    there = [part for part in PARTS if (folder / f"{FILE_NAME}{part}").exists()]
+    try:
+        return tuple(
+            (folder / f"{FILE_NAME}{part}").rename(folder / f"{FILE_NAME}.damaged-{number}{part}") for part in there
+        )
+    except OSError as error:
+        raise StoreFull(f"{folder}: the database cannot be moved aside: {error.strerror}") from error
+
+
 def meta(db: sqlite3.Connection, key: str) -> str:
     """Read a value of `meta`; empty when it is not there."""
     row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()

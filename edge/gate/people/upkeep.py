@@ -1,0 +1,34 @@
+"""What is done by itself, about every minute: erasing what has expired, forgetting what is past its retention."""
+
+from typing import TYPE_CHECKING
+
+from edge.gate.people.api import DAY_MS
+from edge.gate.people.audit import KEEP_MS
+from edge.gate.people.store import meta, set_meta
+
+if TYPE_CHECKING:
+    from edge.gate.people.people import People
+
+KEEP_TOMBSTONES_MS = 400 * DAY_MS
+"""A gate that was away for longer is set up anew instead of being told what was erased meanwhile."""
+
+
+def expire(people: "People") -> bool:
+    """Erase what has expired; tell whether the backup has to be sealed anew. StoreFull."""
+    now_ms = people.now_ms()
+    with people.vault.read() as db:
+        expired = people.faces.expired(db, now_ms)
+    if expired:
+        with people.vault.write() as db:
+            about = "SELECT DISTINCT person FROM faces WHERE expires_ms <= ?"
+            whose = [row[0] for row in db.execute(about, (now_ms,))]
+            people.faces.erase(db, people.faces.expired(db, now_ms), at_ms=now_ms)
+            bare = [one for one in whose if not people.faces.of_person(db, one)]
+            people.audit.append(db, [people.entry("expire", "erased", person=one, by="expiry") for one in whose])
+            set_meta(db, "backup_due", "1")
+        people.settle(bare)
+    with people.vault.write() as db:
+        people.audit.trim(db, now_ms - KEEP_MS)
+        for table in ("tombstones", "erasures"):
+            db.execute(f"DELETE FROM {table} WHERE at_ms < ?", (now_ms - KEEP_TOMBSTONES_MS,))  # noqa: S608 - ours
+        return bool(meta(db, "backup_due"))
