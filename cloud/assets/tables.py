@@ -82,6 +82,7 @@ asset = Table(
     Column("kind", String(64), nullable=False),
     Column("label_zh", String(200), nullable=False),
     Column("label_en", String(200), nullable=False),
+    Index("ix_asset_label", "community_id", "place_id", "label_en"),
     comment="what is looked after; it outlives the device that watches it",
 )
 
