@@ -195,5 +195,4 @@ def draw_head(frame: npt.NDArray[np.float32], figure: Figure, pose: Pose, light:
     cover = placed.of(figure.painted.sheet.cover)[..., None]
     colour = placed.of(canvas_of(lit(figure, light, pose), light))
     part = placed.window(frame)
-    # The sheet's colour is 0 outside of its cover, so at the rim it is already weighed.
-    part[:] = part * (1 - cover) + colour * cover
+    part += (colour - part) * cover

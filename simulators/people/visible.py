@@ -14,7 +14,7 @@ from simulators.people.take import Light, Pose, draw_head, figure_of, place
 Image = npt.NDArray[np.uint8]
 Frame = npt.NDArray[np.float32]
 
-_NOISE = 0.011
+_NOISE = 2.8
 _NOISE_ROOM = 64
 _PAPER = (0.90, 0.93, 0.94)
 _STUDIO = Light(across=0.2, above=0.4, strength=0.95, ambient=0.6)
@@ -28,11 +28,11 @@ def see(moment: Moment, *, width: int, height: int) -> Image:
         _present(frame, moment)
     elif kind is not Kind.NOBODY:
         _stand(frame, moment)
-    noisy = cv2.GaussianBlur(frame, (0, 0), 0.6) + _noise(moment, width, height)
-    return np.asarray(np.clip(noisy * 255, 0, 255), np.uint8)
+    image = cv2.GaussianBlur(cv2.convertScaleAbs(frame, alpha=255), (0, 0), 0.6)
+    return np.asarray(cv2.add(image, _noise(moment, width, height), dtype=cv2.CV_8U), np.uint8)
 
 
-def _noise(moment: Moment, width: int, height: int) -> Frame:
+def _noise(moment: Moment, width: int, height: int) -> npt.NDArray[np.int16]:
     """Give a window of one field of noise, elsewhere for each picture: new noise would cost more than all the rest."""
     field = _noise_field(width, height)
     across, down = np.random.default_rng([moment.visit, moment.picture, 5]).integers(_NOISE_ROOM, size=2)
@@ -62,13 +62,18 @@ def _person(frame: Frame, look: int, pose: Pose, light: Light, *, masked: bool) 
 def _body(frame: Frame, coat: tuple[float, float, float], pose: Pose, light: Light) -> None:
     height, width = frame.shape[:2]
     corners = body_outline(pose, width, height)
-    mask = np.zeros((height, width), np.uint8)
-    cv2.fillPoly(mask, [corners], 255, cv2.LINE_AA)
+    left, top = (max(0, int(corners[:, axis].min())) for axis in (0, 1))
+    right, bottom = min(width, int(corners[:, 0].max()) + 1), height
+    if left >= right or top >= bottom:
+        return
+    mask = np.zeros((bottom - top, right - left), np.uint8)
+    cv2.fillPoly(mask, [corners - np.array([left, top], np.int32)], 255, cv2.LINE_AA)
     part = (mask.astype(np.float32) / 255)[..., None]
-    columns = (np.arange(width) + 0.5 - width / 2) / height - pose.x
+    columns = (np.arange(left, right) + 0.5 - width / 2) / height - pose.x
     shade = 0.5 + 0.35 * light.strength * np.cos(np.clip(columns / (2.6 * pose.half), -1.4, 1.4) - 0.5 * light.across)
     over = np.array(coat, np.float32) * shade[None, :, None].astype(np.float32)
-    frame[:] = frame * (1 - part) + over * part
+    window = frame[top:bottom, left:right]
+    window += (over - window) * part
 
 
 def body_outline(pose: Pose, width: int, height: int) -> npt.NDArray[np.int32]:
@@ -176,9 +181,9 @@ def _wear(frame: Frame, moment: Moment) -> None:
 
 
 @lru_cache(maxsize=2)
-def _noise_field(width: int, height: int) -> Frame:
+def _noise_field(width: int, height: int) -> npt.NDArray[np.int16]:
     chance, room = np.random.default_rng(5), _NOISE_ROOM
-    return (_NOISE * chance.standard_normal((height + room, width + room, 3), np.float32)).astype(np.float32)
+    return np.round(_NOISE * chance.standard_normal((height + room, width + room, 3), np.float32)).astype(np.int16)
 
 
 @lru_cache(maxsize=4)

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner, Result
 
 from runtime.config import ConfigError
 from simulators import control
+from simulators.cli import app
 from simulators.line import run_lines
 from simulators.people.stage import truth_file
 from simulators.runner import play
@@ -102,6 +104,18 @@ async def test_words_that_mean_nothing_and_stages_that_are_not_there_are_told(tm
             await asyncio.to_thread(control.stage, data, "south", "nobody")
     with pytest.raises(control.ControlError, match="no camera"):
         await asyncio.to_thread(control.stage, tmp_path / "elsewhere", "north", "nobody")
+
+
+async def test_people_come_by_the_command_line(tmp_path: Path) -> None:
+    def run(*words: str) -> Result:
+        return CliRunner().invoke(app, ["stage", *words, "--data", str(tmp_path / "data")])
+
+    async with running(tmp_path) as (data, _, _loaded):
+        came = await asyncio.to_thread(run, "north", "resident", "7", "fever", "for", "5s")
+        assert (came.exit_code, came.stdout.strip()) == (0, "north: resident 7 fever for 5s")
+        assert "resident-7" in truth_file(data, "north").read_text()
+        refused = await asyncio.to_thread(run, "north", "ghost")
+        assert refused.exit_code == 1
 
 
 @pytest.mark.parametrize(
