@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -29,7 +30,7 @@ from cloud.platform.clock import Clock, system_clock
 from cloud.platform.database import open_engine, ping, reading
 from cloud.platform.errors import LinliError, Unavailable
 from cloud.platform.http import errors, install_error_handlers
-from cloud.platform.migrate import check_schema
+from cloud.platform.migrate import until_schema
 from cloud.platform.security import Passwords
 from cloud.telemetry import endpoints as telemetry_endpoints
 from cloud.telemetry.api import TelemetryStore
@@ -246,7 +247,7 @@ async def run(config: CloudConfig) -> None:
     telemetry = open_telemetry(config)
     listener: socket.socket | None = None
     try:
-        await check_schema(engine)
+        await until_schema(engine, random=random.random)
         listener = socket.create_server((config.web.host, config.web.port), backlog=256)
         health = Health(process="web", version=VERSION)
         check = DatabaseCheck(engine)

@@ -1,6 +1,7 @@
 """The worker process: what happens by the clock and not by a message."""
 
 import asyncio
+import random
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -21,7 +22,7 @@ from cloud.notify.sender import AppriseSender
 from cloud.notify.service import Sender
 from cloud.platform.clock import Clock, system_clock
 from cloud.platform.database import open_engine, reading, transaction
-from cloud.platform.migrate import check_schema
+from cloud.platform.migrate import until_schema
 from cloud.telemetry.stores import open_telemetry
 from cloud.telemetry.upkeep import Upkeep
 from cloud.work_orders import service as work_orders
@@ -193,7 +194,7 @@ async def run(config: CloudConfig) -> None:
     registry = CollectorRegistry()
     health = Health(process="worker", version=VERSION)
     try:
-        await check_schema(engine)
+        await until_schema(engine, random=random.random)
         worker = Worker(
             engine=engine,
             sender=sender,

@@ -28,7 +28,7 @@ from cloud.ingest.service import TRANSIENT, Ingest
 from cloud.ingest.spell import Spell
 from cloud.platform.clock import Clock, system_clock
 from cloud.platform.database import open_engine, reading, transaction
-from cloud.platform.migrate import check_schema
+from cloud.platform.migrate import until_schema
 from cloud.telemetry.api import TelemetryStore
 from cloud.telemetry.stores import open_telemetry
 from runtime.cancellation import honour_cancellation
@@ -311,7 +311,7 @@ async def run(config: CloudConfig) -> None:
     registry = CollectorRegistry()
     health = Health(process="ingest", version=VERSION)
     try:
-        await check_schema(engine)
+        await until_schema(engine, random=random.random)
         lease = Lease(
             engine,
             owner=secrets.token_hex(16),

@@ -1,5 +1,8 @@
 """Bringing a database to the present schema, and refusing to work on any other."""
 
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 from alembic import command
@@ -10,7 +13,10 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cloud.platform.database import open_engine
+from cloud.platform.database import open_engine, reading
+from cloud.platform.errors import Unavailable
+from runtime.lifecycle import Backoff
+from runtime.logs import get_log
 
 
 class WrongSchema(Exception):
@@ -49,9 +55,31 @@ def _upgrade(connection: Connection) -> tuple[str | None, str]:
 
 
 async def check_schema(engine: AsyncEngine) -> None:
-    """Look whether the database is at the present schema; WrongSchema otherwise. Every process does so at its start."""
-    async with engine.connect() as conn:
+    """Look whether the database is at the present schema; WrongSchema otherwise, Unavailable when nobody answers."""
+    async with reading(engine) as conn:
         await conn.run_sync(_check)
+
+
+async def until_schema(engine: AsyncEngine, *, random: Callable[[], float]) -> None:
+    """Wait until the database answers, as every process does at its start; WrongSchema as `check_schema`.
+
+    After a power cut a database takes longer than a process does, and a service manager gives up on one that ends.
+    `random` gives numbers in [0, 1), and spreads the attempts.
+    """
+    log, waiting = get_log("cloud.platform"), False
+    backoff = Backoff(random=random, limit=timedelta(seconds=5))
+    while True:
+        try:
+            await check_schema(engine)
+        except Unavailable as error:
+            if not waiting:
+                log.warning("waiting for the database", reason=str(error))
+            waiting = True
+            await asyncio.sleep(backoff.next_pause().total_seconds())
+        else:
+            if waiting:
+                log.info("the database is there")
+            return
 
 
 def _check(connection: Connection) -> None:
