@@ -326,6 +326,12 @@ devices = [{{ name = "thermal-1", profile = "hikvision-thermal-camera" }}]
         """Hold something before a reader."""
         control.tell(self.data, device, "fault", f"present:{text}")
 
+    def pulses(self) -> int:
+        """Count how often the door was told to let go, by its own log."""
+        file = self.data / "door-1.writes.jsonl"
+        rows = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        return sum(row["point"] == "unlock_time" for row in rows)
+
     def breaks(self, device: str, fault: str) -> None:
         """Let something fail."""
         control.tell(self.data, device, "fault", fault)
@@ -337,19 +343,11 @@ devices = [{{ name = "thermal-1", profile = "hikvision-thermal-camera" }}]
     @asynccontextmanager
     async def simulators(self) -> AsyncIterator[None]:
         """Play the scene, in processes of its own."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            _CLI,
-            "simulate",
-            "run",
-            str(self.folder / "scene.toml"),
-            "--data",
-            str(self.data),
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=(self.folder / "sim.log").open("wb"),
-            start_new_session=True,
-        )
+        play = ("simulate", "run", str(self.folder / "scene.toml"), "--data", str(self.data))
+        with (self.folder / "sim.log").open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", _CLI, *play, stdout=log, stderr=log, start_new_session=True
+            )
         try:
             wanted = 5 if self.cameras else 3
             async with asyncio.timeout(60):
@@ -363,6 +361,20 @@ devices = [{{ name = "thermal-1", profile = "hikvision-thermal-camera" }}]
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
+            await process.wait()
+
+    @asynccontextmanager
+    async def agent_process(self) -> AsyncIterator[asyncio.subprocess.Process]:
+        """Run the agent as a process of its own, which a test may kill."""
+        with (self.folder / "agent.log").open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", _CLI, "edge", "run", str(self.file), "--agent", NODE, stdout=log, stderr=log
+            )
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                process.terminate()
             await process.wait()
 
     @asynccontextmanager
