@@ -37,7 +37,7 @@ async def serve_kiosk(
     """Serve the page at the gate until cancelled. Port 0 takes a free one; `ready` is told which, once it listens.
 
     Staff pages exist when there is a `staff` and a `settings.staff_file` (its path made absolute by whoever read the
-    site file). OSError when the port is taken; what the model's subscription raises ends it too.
+    site file). OSError when the port is taken. It ends when the model's subscription does, and as that does.
     """
     file = None if settings.staff_file is None else Path(settings.staff_file)
     kiosk = Kiosk(
@@ -53,9 +53,9 @@ async def serve_kiosk(
     try:
         ready(int(listener.getsockname()[1]))
         async with asyncio.TaskGroup() as group:
-            following = group.create_task(kiosk.hub.run(), name="kiosk-state")
-            await _serve(app, listener, closing=kiosk.closing)
-            following.cancel()
+            serving = group.create_task(_serve(app, listener, closing=kiosk.closing), name="kiosk-pages")
+            await kiosk.hub.run()
+            serving.cancel()
     finally:
         listener.close()
 

@@ -31,6 +31,8 @@ CSRF = "x-linli-csrf"
 CONSENT = "face-1"
 """Names the wording of `consent.*` in messages.toml; a change of its sense is a new name."""
 PICTURES = 3
+_MOST_FOUND = 50
+"""As `Staff.find` gives."""
 
 Short = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
@@ -240,12 +242,12 @@ async def drop(body: TakenBody, desk: DeskDep) -> Response:
 
 @router.post("/enrol")
 async def enrol(session: ActorDep, body: EnrolBody, desk: DeskDep) -> Response:
-    """Enrol a face; a minor's only with the name of a guardian who agrees."""
-    person = await _person(desk.staff, body.person, by=session.login)
-    if person.minor and body.guardian is None:
+    """Enrol a face; a minor's only with the name of a guardian who agrees, which the gate itself demands too."""
+    person = await _find(desk.staff, body.person, by=session.login)
+    if person is not None and person.minor and body.guardian is None:
         raise Refused("guardian_needed", HTTPStatus.UNPROCESSABLE_ENTITY)
     consent = ConsentGiven(wording=body.wording, language=body.language, guardian=body.guardian)
-    return JSONResponse(plain(await desk.staff.enrol(person.id, body.taken, consent, by=session.login)))
+    return JSONResponse(plain(await desk.staff.enrol(body.person, body.taken, consent, by=session.login)))
 
 
 @router.get("/test")
@@ -272,11 +274,15 @@ async def status(desk: DeskDep) -> Response:
     return JSONResponse(plain(await desk.staff.status()))
 
 
-async def _person(staff: Staff, person: str, *, by: str) -> PersonLine:
-    for one in await staff.find(person, by=by):
+async def _find(staff: Staff, person: str, *, by: str) -> PersonLine | None:
+    """Give the one with this id; None when more people are like it than are told of. Refused: there is nobody."""
+    found = await staff.find(person, by=by)
+    for one in found:
         if one.id == person:
             return one
-    raise Refused("not_on_roll", HTTPStatus.UNPROCESSABLE_ENTITY)
+    if len(found) < _MOST_FOUND:
+        raise Refused("not_on_roll", HTTPStatus.UNPROCESSABLE_ENTITY)
+    return None
 
 
 def _is_here(request: Request) -> bool:

@@ -78,8 +78,8 @@ export function enrolTab(main) {
       shoot.disabled = false;
     });
     main.replaceChildren(el("div", { class: "panel" }, ...heading("enrol.take", person),
-      el("div", { class: "two" }, root, el("div", {}, hint, verdict, report)),
-      done, problem, el("div", { class: "actions" }, shoot, cancel())));
+      el("div", { class: "two" }, root,
+        el("div", { class: "beside" }, hint, verdict, el("div", { class: "actions" }, shoot, cancel()), done, problem, report))));
     poll(report, "quality", (quality) => {
       const good = quality.flaws.length === 0;
       mirror.frame(null, good ? "ok" : "none");

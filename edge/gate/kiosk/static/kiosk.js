@@ -156,6 +156,7 @@ function fit() {
   for (const scale of [1, 0.92, 0.84, 0.76, 0.68, 0.6, 0.52, 0.45]) {
     shown.style.setProperty("--fit", scale);
     shown.classList.toggle("tight", scale < 0.7);
+    shown.classList.toggle("tightest", scale < 0.55);
     if (!overflows(shown)) return;
   }
 }
