@@ -5,7 +5,6 @@ Usage: `bare.py DATABASE_URL TELEMETRY_FILE BATCH SECONDS`. Prints JSON.
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import time
@@ -21,7 +20,7 @@ from cloud.telemetry.embedded import EmbeddedTelemetry
 from drivers.profile import Label
 from runtime.bench import CannotRun
 from tests.benchmarks.ingest_parts.stream import GROUP
-from tests.benchmarks.ingest_parts.world import World
+from tests.benchmarks.ingest_parts.world import World, started
 
 _NODES, _DEVICES, _POINTS = 100, 20, 50
 
@@ -31,9 +30,8 @@ def bare_rate(world: World, *, batch: int, seconds: float) -> float:
     mine, _ = world.cores
     command = [sys.executable, "-m", "tests.benchmarks.ingest_parts.bare", world.database_url]
     command += [str(world.folder / "bare.db"), str(batch), str(seconds)]
-    process = subprocess.Popen(command, cwd=Path(__file__).resolve().parents[3], stdout=subprocess.PIPE, text=True)
-    os.sched_setaffinity(process.pid, mine)
-    said, _ = process.communicate()
+    with started(command, mine, out=subprocess.PIPE, log=sys.stderr) as process:
+        said, _ = process.communicate()
     if process.returncode:
         raise CannotRun("the bare store has failed; what it said stands above")
     told: dict[str, float] = json.loads(said)

@@ -23,6 +23,7 @@ from wire.topic import parse
 _TICK_S = 0.005
 _PATIENCE_S = 3.0
 _BIRTH_PATIENCE_S = 60.0
+_BORN_AT_ONCE = 800
 _TOKENS_S = 5.0
 _CHUNK = 65_536
 
@@ -113,10 +114,18 @@ class Load:
                     node.acknowledged = max(node.acknowledged, place.offset)
                     node.progress_at = time.monotonic()
 
-    async def bear(self) -> None:
-        for node in self.nodes.values():
-            await self._bear(node, time.time_ns() // 1_000_000)
-            await asyncio.sleep(0)
+    async def bear(self, devices: int) -> None:
+        """Bear all nodes, some at a time, and let every device be heard of once.
+
+        All at once would be more than the broker keeps for anybody, and this is not about births.
+        """
+        nodes = list(self.nodes.values())
+        at_once = max(1, _BORN_AT_ONCE // (devices + 1))
+        for begin in range(0, len(nodes), at_once):
+            some = nodes[begin : begin + at_once]
+            for node in some:
+                await self._bear(node, time.time_ns() // 1_000_000)
+            await self._first_records(some, devices)
 
     async def _bear(self, node: Node, now_ms: int) -> None:
         for message in node.births(now_ms):
@@ -124,9 +133,9 @@ class Load:
         self._born.add(node.name)
         await self._connection.drain()
 
-    async def first_records(self, devices: int) -> None:
+    async def _first_records(self, nodes: Iterable[Node], devices: int) -> None:
         """Let every device be heard of once, and wait until that is committed."""
-        for node in self.nodes.values():
+        for node in nodes:
             for _ in range(devices):
                 self._send(node)
             node.progress_at = time.monotonic()
@@ -208,8 +217,7 @@ async def main(port: int, wanted: dict[str, int]) -> None:
     loop = asyncio.get_running_loop()
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(load.listen(), name="load:listen")]
-        await load.bear()
-        await load.first_records(wanted["devices"])
+        await load.bear(wanted["devices"])
         if wanted["tokens"]:
             tasks.append(group.create_task(load.tokens(), name="load:tokens"))
         _tell(ready=True, rebirths=load.rebirths, resent=load.resent)

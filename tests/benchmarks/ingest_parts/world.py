@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,7 @@ from tests.support.postgres import postgres
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _MOSQUITTO = "/usr/sbin/mosquitto"
+_ROOT = Path(__file__).resolve().parents[3]
 _LOOK_S = 0.02
 _STARTS_WITHIN_S = 30.0
 
@@ -95,23 +97,42 @@ def _cpu_s(pid: int) -> float:
 
 
 @contextmanager
+def _leaving_nothing() -> Iterator[None]:
+    """Let whoever ends this program end what it has started: a signal becomes an exit that unwinds every context."""
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def running(database: str) -> Iterator[World]:
     """Run broker and ingest over a new database for the time of the context."""
     all_cores = os.sched_getaffinity(0)
     mine, others = _cores()
     os.sched_setaffinity(0, others)  # what is started from here stays off the core of ingest
-    with tempfile.TemporaryDirectory(prefix="linli-bench-") as name, contextlib.ExitStack() as stack:
+    with (
+        _leaving_nothing(),
+        tempfile.TemporaryDirectory(prefix="linli-bench-", ignore_cleanup_errors=True) as name,
+        contextlib.ExitStack() as stack,
+    ):
         folder = Path(name)
         url = f"sqlite+aiosqlite:///{folder}/linli.db" if database == "sqlite" else asyncio.run(_new_database())
         asyncio.run(_prepare(url))
         broker_port, http = free_port(), free_port()
-        broker = stack.enter_context(_process([_MOSQUITTO, "-c", str(_broker_file(folder, broker_port))], others))
+        broker = stack.enter_context(started([_MOSQUITTO, "-c", str(_broker_file(folder, broker_port))], others))
         (folder / "password").write_text("none")
         config = folder / "cloud.toml"
         config.write_text(_config(url, folder, broker_port, http), encoding="utf-8")
         log = stack.enter_context((folder / "ingest.log").open("w"))
         command = [sys.executable, "-m", "linli", "cloud", "ingest", "--config", str(config), "--log-level", "warning"]
-        ingest = stack.enter_context(_process(command, mine, log=log))
+        ingest = stack.enter_context(started(command, mine, log=log))
         world = World(
             folder=folder,
             database_url=url,
@@ -181,8 +202,12 @@ def _config(url: str, folder: Path, broker_port: int, http: int) -> str:
 
 
 @contextmanager
-def _process(command: list[str], on: set[int], log: Any = subprocess.DEVNULL) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
+def started(
+    command: list[str], on: set[int], *, out: int = subprocess.DEVNULL, log: Any = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program on some cores for the time of the context; it says nothing but to `out` and `log`."""
+    log = subprocess.DEVNULL if log is None else log
+    process = subprocess.Popen(command, cwd=_ROOT, stdout=out, stderr=log)
     os.sched_setaffinity(process.pid, on)  # before it has threads
     try:
         yield process
@@ -245,7 +270,7 @@ def loading(world: World, *, nodes: int, devices: int, per_message: int, tokens:
     command = [sys.executable, "-m", module, str(world.broker_port), json.dumps(wanted)]
     process = subprocess.Popen(
         command,
-        cwd=Path(__file__).resolve().parents[3],
+        cwd=_ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
