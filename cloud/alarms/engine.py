@@ -1,7 +1,7 @@
 """What turns readings into alarms: judged in event time inside the ingest's transaction, and by timers in between."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -136,8 +136,12 @@ async def run_timers(conn: AsyncConnection, now_ms: int) -> int:
             watched[device_id] = await _watched(conn, device_id)
         found = watched[device_id]
         rule = found.rules.get(rule_id) if found is not None else None
-        if found is None or rule is None:
+        if found is None:
             gone.append((device_id, rule_id))
+            continue
+        if rule is None:
+            # Born for records of the past at the moment, the device will have it again; or `retire` ends this.
+            after[device_id, rule_id] = replace(state, backlog=True)
             continue
         after[device_id, rule_id], fired = expire(state, now_ms)
         happenings.extend(_Happening(watched=found, rule=rule, fired=one, historical=False) for one in fired)

@@ -25,21 +25,6 @@ async def node_twin(conn: AsyncConnection, node_id: int) -> str | None:
     return await conn.scalar(query.order_by(other.c.name).limit(1))
 
 
-async def device_twin(conn: AsyncConnection, device_id: int) -> str | None:
-    """Find a device of the same node whose name differs from this one's by case only."""
-    other = device.alias("other")
-    query = (
-        select(other.c.name)
-        .join(device, device.c.node_id == other.c.node_id)
-        .where(
-            device.c.id == device_id,
-            func.lower(other.c.name) == func.lower(device.c.name),
-            other.c.name != device.c.name,
-        )
-    )
-    return await conn.scalar(query.order_by(other.c.name).limit(1))
-
-
 async def device_twins_for_page(conn: AsyncConnection, visible: Visible) -> dict[int, list[str]]:
     """Give the names of devices that somebody sees and that differ by case only from another of their node, by node."""
     other = device.alias("other")

@@ -83,10 +83,8 @@ async def node_died(conn: AsyncConnection, *, node_id: int, now_ms: int) -> None
     await repository.devices_offline(conn, now_ms, node_id=node_id)
 
 
-async def name_twin(conn: AsyncConnection, *, node_id: int, device_id: int | None = None) -> str | None:
-    """Find another agent of the community, or device of the agent, whose name differs by case only."""
-    if device_id is not None:
-        return await names.device_twin(conn, device_id)
+async def name_twin(conn: AsyncConnection, *, node_id: int) -> str | None:
+    """Find another node of its community whose name differs by case only."""
     return await names.node_twin(conn, node_id)
 
 

@@ -108,6 +108,8 @@ class Planner:
         match verdict(mark, place):
             case Verdict.REPEAT:
                 node.ack_wanted = True
+                if any(metric.is_historical for metric in metrics):
+                    self._follow_replay(plan, node, historical=True)
                 self._metrics.repeats.inc()
             case Verdict.HOLE:
                 node.ack_wanted = True
@@ -169,6 +171,7 @@ class Planner:
             if state is None:
                 self._tracking.want_rebirth(node.key)
                 return
+            _prove(plan, state)
             found = readings(state.row.id, metrics, state.shapes, now_ms)
             self._take(plan, event, node, state=state, found=found, now_ms=now_ms)
             if COMMAND_OUTCOME in found.own:
@@ -241,9 +244,11 @@ class Planner:
         told = ToldOutcome(device_id=device_id, command_id=command_id, outcome=str(outcome), detail=detail)
         plan.outcomes.append(told)
 
-    @staticmethod
-    def _token(plan: Plan, node: NodeState, metrics: tuple[Metric, ...]) -> None:
-        """Keep a command token. A whole token period without replayed records also means that a replay has ended."""
+    def _token(self, plan: Plan, node: NodeState, metrics: tuple[Metric, ...]) -> None:
+        """Keep a command token. A whole token period without replayed records also means that a replay has ended.
+
+        Then all births are those of the present, unless records still wait for their profile.
+        """
         token = next((metric.value for metric in metrics if metric.name == COMMAND_TOKEN), None)
         if not isinstance(token, str):
             return
@@ -251,6 +256,9 @@ class Planner:
         if node.behind is not False and not node.replayed:
             plan.caught_up.add(node.id)
             node.behind = False
+            if not any(key == node.key for key, _ in self._tracking.births.waiting):
+                for state in node.devices.values():
+                    _prove(plan, state)
         node.replayed = False
 
     @staticmethod
@@ -336,6 +344,18 @@ def _not_ahead(plan: Plan, node: NodeState, measured: Sequence[Sample], now_ms: 
         plan.ahead[node.key] = max(ahead)
         plan.ahead_readings += len(ahead)
     return [one._replace(at_ms=now_ms) if one.at_ms > latest else one for one in measured]
+
+
+def _prove(plan: Plan, state: DeviceState) -> None:
+    """Take the rules of a device's birth for those that it has: something that comes in its turn was made under it.
+
+    The birth alone does not say so. After a lost acknowledgement records of an earlier profile are sent again, under
+    their own birth, and are repeats; that birth must not end what a later profile's rules have raised.
+    """
+    if state.unproven:
+        state.unproven = False
+        if state.watched is not None:
+            plan.proven.append(state.watched)
 
 
 def _note_doubts(plan: Plan, measured: Sequence[Sample], doubt: MetricValue | None) -> None:

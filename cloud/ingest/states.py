@@ -5,7 +5,6 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cloud.alarms import engine as alarms
 from cloud.assets import service as assets
 from cloud.assets.service import UnknownCommunity
 from cloud.ingest import gap_repository, repository
@@ -263,15 +262,14 @@ class StateKeeper:
             kind=profile.kind if profile is not None else FOREIGN_KIND,
             now_ms=now_ms,
         )
-        twin = await assets.name_twin(conn, node_id=node.id, device_id=row.id)
+        beside = self._tracking.births.names.get(born.node, set())
+        # Of two names the later one tells, so that it is told once.
+        twin = next((name for name in beside if name < born.device and name.lower() == born.device.lower()), None)
         if twin is not None:
             self._log.warning(
                 "the names of two devices differ by case only", node=str(node.key), device=born.device, other=twin
             )
-        state = await device_state(conn, row, profile)
-        node.devices[born.device] = state
-        if state.watched is not None:
-            await alarms.retire(conn, state.watched, at_ms=now_ms)
+        node.devices[born.device] = await device_state(conn, row, profile)
         return True
 
     def _as_device(self, born: NodeBorn) -> DeviceBorn | None:

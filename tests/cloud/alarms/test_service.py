@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
-from cloud.alarms import service
-from cloud.alarms.repository import add, put_heartbeat
+from cloud.alarms import engine, service
+from cloud.alarms.repository import add, any_due, put_heartbeat
 from cloud.platform.database import reading, transaction
 from cloud.platform.errors import Conflict, Forbidden, NotFound
 from cloud.platform.schema import access, alarms, assets, notify, work_orders
@@ -188,9 +188,17 @@ async def test_overrides_of_the_installation_count(world: World, pump: AlarmedPu
     assert found == [(second.watched.device.id, "low")]
 
 
-async def test_a_timer_of_a_rule_that_is_gone_is_dropped(world: World, pump: AlarmedPump) -> None:
+async def test_a_timer_of_a_rule_that_is_gone_waits_until_the_node_has_caught_up(
+    world: World, pump: AlarmedPump
+) -> None:
     await pump.read(NOW, running=1, current=0.5)
     async with transaction(world.engine) as conn:
         await conn.execute(assets.device.update().values(overrides='{"dry_run": {"enabled": false}}'))
     assert await pump.timers(NOW + 60_000) == 0
-    assert await world.rows(alarms.condition) == []
+    assert await world.rows(alarms.condition) != []
+    async with reading(world.engine) as conn:
+        assert not await any_due(conn, NOW + 60_000), "it holds up no other timer"
+    async with transaction(world.engine) as conn:
+        await conn.execute(assets.device.update().values(overrides="{}"))
+        await engine.caught_up(conn, pump.watched.device.node_id, NOW + 61_000)
+    assert await pump.timers(NOW + 62_000) == 1

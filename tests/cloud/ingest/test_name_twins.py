@@ -23,7 +23,7 @@ async def test_two_agents_and_two_devices_are_told_of_and_shown(bench: Any, worl
         await bench.born(FakeEdge(pump_profile(), devices=("pump-1", "Pump-1", "pump-2")))
         await bench.born(FakeEdge(pump_profile(), node="EDGE-1", journal_id="j2"))
     assert told(logs) == [
-        ("the names of two devices differ by case only", "Pump-1", "pump-1"),
+        ("the names of two devices differ by case only", "pump-1", "Pump-1"),
         ("the names of two agents differ by case only", None, "edge-1"),
     ]
     async with reading(world.engine) as conn:

@@ -341,6 +341,8 @@ async def test_an_alarm_of_a_rule_that_the_device_no_longer_has_is_cleared(bench
     await bench.feed(edge.send(1), edge.send(2))
     edge.overrides = '{"dry_run": {"enabled": false}}'
     await bench.feed(edge.births(NOW + 30_000))
+    edge.journal(NOW + 31_000, current=0.4)
+    await bench.feed(edge.send(3))
     (alarm,) = await world.rows(alarms.alarm)
     assert not alarm["active"]
     assert await world.rows(alarms.condition) == []
