@@ -10,6 +10,7 @@ from cloud.cli import app as cloud
 from drivers.cli import app as profile
 from drivers.inspection.cli import app as bus
 from edge.cli import app as edge
+from edge.gate.cli import app as gate
 from edge.inspection.cli import app as journal
 from models.cli import app as models
 from runtime.cli import bench
@@ -21,6 +22,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_show_locals=False)
 app.command("demo")(demo)
 app.add_typer(edge, name="edge")
 app.add_typer(journal, name="journal")
+app.add_typer(gate, name="gate")
 app.add_typer(cloud, name="cloud")
 app.add_typer(simulate, name="simulate")
 app.add_typer(profile, name="profile")

@@ -6,6 +6,7 @@ threads.
 
 import asyncio
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 
 from drivers.api import Device, PointResult, Refused, TimedOut, Value
 from edge.gate import report
@@ -20,8 +21,11 @@ from edge.gate.ledger import LedgerError
 from edge.gate.lookout import Lookout, Seen
 from edge.gate.opener import Opener
 from edge.gate.passes import LedgerFailed
+from edge.gate.people.api import PeopleError
+from edge.gate.pictures import as_jpeg
 from edge.gate.ports import Glance, Presented, Sight
 from edge.gate.remote import NoOrder, read_order
+from models.api import ModelError
 from runtime.logs import get_log
 
 _TICK_S = 0.1
@@ -266,6 +270,26 @@ class Gate:
         if decision.answer is Answer.STAFF:
             self.front.call_staff()
         self.front.judged(verdict, decision, opening, took_ms=took)
+        if decision.answer is not Answer.OPEN:
+            await self._keep_evidence(verdict, decision)
+
+    async def _keep_evidence(self, verdict: Verdict, decision: Decision) -> None:
+        """Keep a picture of a refusal, sealed and for a time, where this gate's policy says so; by default none."""
+        keep, seen = self.settings.keep_snapshots, None if self.lookout is None else self.lookout.seen
+        if keep is None or seen is None or self._house.monotonic() - seen.at_s > _RECENT_S:
+            return
+        check, reason = decision.reasons[0] if decision.reasons else (Check.IDENTITY, Reason.NOBODY)
+        about_health = check in report.HEALTH
+        why, who = ("health", "") if about_health else (reason.value, verdict.known.id)
+        keep_ms, image = round(keep / timedelta(milliseconds=1)), seen.frame.image
+
+        def put() -> None:
+            self._house.evidence.put(as_jpeg(image), why, keep_ms=keep_ms, person=who, gate=self.name)
+
+        try:
+            await asyncio.to_thread(put)
+        except (PeopleError, ModelError) as error:
+            self._log.error("a snapshot cannot be kept", reason=str(error))
 
     async def _use_up(self, verdict: Verdict) -> Decision:
         """Use a visitor's pass, durably, before the pulse; the decision changes when somebody was quicker."""

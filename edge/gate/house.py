@@ -11,6 +11,7 @@ from edge.gate.config import RollSettings
 from edge.gate.health import Provider
 from edge.gate.ledger import GateLedger
 from edge.gate.passes import PassBook
+from edge.gate.people.evidence import Evidence
 from edge.gate.people.people import People
 from wire.seal import PublicKeys
 
@@ -29,6 +30,7 @@ class Gatehouse:
     zone: tzinfo
     roll: RollSettings
     people: People
+    evidence: Evidence
     passes: PassBook
     ledger: GateLedger
     providers: Mapping[Check, Provider]

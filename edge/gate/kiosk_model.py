@@ -3,15 +3,12 @@
 import threading
 from collections.abc import AsyncIterator
 
-import cv2
-import numpy as np
-
 from edge.gate.api import Way
 from edge.gate.gate import Gate
 from edge.gate.kiosk.api import KioskFacts, KioskState, Picture
+from edge.gate.pictures import as_jpeg
 
 _WIDEST = 640
-_QUALITY = 70
 
 
 class GateKiosk:
@@ -52,15 +49,8 @@ class GateKiosk:
             return None
         with self._lock:
             if self._last is None or self._last.number != seen.frame.number:
-                image = seen.frame.image
-                scale = _WIDEST / image.shape[1]
-                if scale < 1:
-                    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-                    image = np.asarray(small, np.uint8)
-                done, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-                if not done:
-                    return None
-                self._last = Picture(number=seen.frame.number, jpeg=jpeg.tobytes())
+                jpeg = as_jpeg(seen.frame.image, widest=_WIDEST)
+                self._last = Picture(number=seen.frame.number, jpeg=jpeg)
             return self._last
 
     async def present(self, way: Way, text: str) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import timedelta, tzinfo
+from datetime import tzinfo
 from pathlib import Path
 from typing import Literal
 
@@ -27,7 +27,11 @@ from edge.gate.ledger import GateLedger, LedgerError
 from edge.gate.passes import LedgerFailed, PassBook
 from edge.gate.people.api import PeopleError
 from edge.gate.people.enrolment import Enrolment
+from edge.gate.people.evidence import Evidence
 from edge.gate.people.people import People, open_people
+from edge.gate.people.place import attach
+from edge.gate.people.sharing import Sharing
+from edge.gate.people.start_test import start_test
 from edge.gate.pull import Puller, PullSettings
 from edge.gate.staff_desk import StaffDesk
 from models.api import ModelError
@@ -98,16 +102,20 @@ class Gates:
             try:
                 async with AsyncExitStack() as stack:
                     house, puller = await self._open(stack)
+                    sharing = await asyncio.to_thread(attach, house.people, self._settings, self._host.path)
+                    sights = await asyncio.to_thread(_that_may_decide, await eyes, house.people)
                     self._problem = ""
                     self._backoff.reset()
-                    await self._run(house, puller, await eyes)
+                    await self._run(house, puller, sharing, sights)
             except (PeopleError, LedgerError, LedgerFailed, BadKey, OSError, ValueError) as error:
                 if str(error) != self._problem:
                     self._log.error("the gates cannot be opened; nobody is let in by them", reason=str(error))
                 self._problem = str(error)
                 await asyncio.sleep(self._backoff.next_pause().total_seconds())
 
-    async def _run(self, house: Gatehouse, puller: Puller | None, eyes: Mapping[str, Eyes | str]) -> None:
+    async def _run(
+        self, house: Gatehouse, puller: Puller | None, sharing: Sharing | None, eyes: Mapping[str, Eyes | str]
+    ) -> None:
         for name, settings in self._gates.items():
             sight = eyes.get(name)
             self._running[name] = Gate(
@@ -128,6 +136,8 @@ class Gates:
                         tasks.create_task(kiosk, name=f"gate:{name}:kiosk")
                 if puller is not None:
                     tasks.create_task(puller.run(), name="gate:pull")
+                if sharing is not None:
+                    tasks.create_task(sharing.run(), name="gate:sharing")
                 tasks.create_task(self._watch_keys(house), name="gate:keys")
         finally:
             for name in self._running:
@@ -190,6 +200,7 @@ class Gates:
             zone=host.zone,
             roll=self._settings.roll,
             people=people,
+            evidence=Evidence(people),
             passes=passes,
             ledger=ledger,
             providers=self._providers(client),
@@ -290,4 +301,12 @@ class Gates:
         return found
 
 
-BACKOFF_LIMIT = timedelta(seconds=10)
+def _that_may_decide(eyes: Mapping[str, Eyes | str], people: People) -> Mapping[str, Eyes | str]:
+    """Test the models with the thresholds in force; in place of those that take strangers for friends, say why not."""
+    found: dict[str, Eyes | str] = {}
+    for name, one in eyes.items():
+        problems = () if isinstance(one, str) else start_test(one.stack, people)
+        found[name] = f"the models do not pass their self-test: {'; '.join(problems)}" if problems else one
+        if problems:
+            get_log("edge.gate").error("a gate has no eyes", gate=name, reason=found[name])
+    return found
