@@ -22,7 +22,7 @@ from cloud.alarms import endpoints as alarms
 from cloud.assets import endpoints as assets
 from cloud.config import CloudConfig
 from cloud.gate import endpoints as gate
-from cloud.gate import pass_endpoints
+from cloud.gate import pass_endpoints, people_endpoints
 from cloud.gate.keys import KeyFile
 from cloud.ingest import endpoints as ingest
 from cloud.people import endpoints as people
@@ -49,6 +49,7 @@ ROUTERS: Sequence[APIRouter] = (
     work_orders.router,
     telemetry_endpoints.router,
     gate.router,
+    people_endpoints.router,
     pass_endpoints.router,
     ingest.router,
 )

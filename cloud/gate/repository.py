@@ -11,6 +11,7 @@ from cloud.access.repository import visible_clause
 from cloud.access.tables import account
 from cloud.assets.tables import community
 from cloud.gate.tables import gate_credential, gate_pass, gate_person, gate_rule
+from wire.roll import CredentialKind
 
 Item = TypeVar("Item")
 
@@ -108,6 +109,12 @@ async def remove_credential(conn: AsyncConnection, person_id: int, credential_id
         .returning(gate_credential.c.id)
     )
     return (await conn.execute(query)).first() is not None
+
+
+async def remove_pins(conn: AsyncConnection, person_id: int) -> None:
+    """Delete the PINs of somebody."""
+    mine = gate_credential.c.person_id == person_id
+    await conn.execute(delete(gate_credential).where(mine, gate_credential.c.kind == CredentialKind.PIN.value))
 
 
 async def credentials_of(conn: AsyncConnection, person_ids: Collection[int]) -> dict[int, list[RowMapping]]:

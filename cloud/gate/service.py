@@ -160,7 +160,10 @@ async def add_credential(
     keys: GateKeys,
     now_ms: int,
 ) -> int:
-    """Give somebody a card or a PIN. Conflict when somebody of the community has it. It is never shown again."""
+    """Give somebody a card, or a PIN in place of the one that they had; it is never shown again.
+
+    Conflict when somebody of the community has it.
+    """
     row = await _person(conn, actor, key)
     await authorise(
         conn,
@@ -180,6 +183,8 @@ async def add_credential(
     tag = keys.tag(str(community_id), kind.value, number)
     if await repository.holder_of(conn, community_id, kind.value, tag) is not None:
         raise Conflict(f"this {kind.value} is somebody's already", code="credential_taken", remedy="choose another")
+    if kind is CredentialKind.PIN:
+        await repository.remove_pins(conn, row["id"])
     if len((await repository.credentials_of(conn, [row["id"]])).get(row["id"], [])) >= MOST_CREDENTIALS:
         raise Conflict(f"somebody has at most {MOST_CREDENTIALS} cards and PINs", code="credentials_full")
     made = await repository.add_credential(

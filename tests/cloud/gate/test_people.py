@@ -105,7 +105,19 @@ async def test_a_pin_is_told_once_and_never_again(gate_town: GateTown) -> None:
     for secret in (made["pin"], "482913", "001234AB"):
         assert secret not in shown
         assert secret not in audit
-    assert [one["hint"] for one in json.loads(shown)["credentials"]] == ["", "", "4AB"]
+    assert [one["hint"] for one in json.loads(shown)["credentials"]] == ["", "4AB"]
+
+
+async def test_a_new_pin_takes_the_place_of_the_old_one(gate_town: GateTown) -> None:
+    async with gate_town.town.client("manager") as client:
+        key = await added(client, gate_town)
+        for value in ("482913", "591337"):
+            body = {"kind": "pin", "value": value}
+            assert (await client.post(f"/api/v1/gates/people/{key}/credentials", json=body)).status_code == 201
+        assert len((await client.get(f"/api/v1/gates/people/{key}")).json()["credentials"]) == 1
+        other = await added(client, gate_town)
+        again = {"kind": "pin", "value": "482913"}
+        assert (await client.post(f"/api/v1/gates/people/{other}/credentials", json=again)).status_code == 201
 
 
 async def test_numbers_lie_encrypted_in_the_database(gate_town: GateTown) -> None:
@@ -155,7 +167,8 @@ async def test_a_number_that_is_none_is_refused(gate_town: GateTown, kind: str, 
 async def test_somebody_has_a_handful_of_numbers(gate_town: GateTown) -> None:
     async with gate_town.town.client("manager") as client:
         key = await added(client, gate_town)
-        made = [await client.post(f"/api/v1/gates/people/{key}/credentials", json={"kind": "pin"}) for _ in range(11)]
+        cards = [{"kind": "card", "value": f"00123456{number:02}"} for number in range(11)]
+        made = [await client.post(f"/api/v1/gates/people/{key}/credentials", json=card) for card in cards]
     assert [one.status_code for one in made] == [201] * 10 + [409]
 
 
