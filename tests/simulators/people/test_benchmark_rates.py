@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from simulators.people.attempts import ATTACKS, read_act
+from tests.benchmarks import attacks
 from tests.benchmarks.faces_parts.roc import Pairs
 from tests.benchmarks.people_parts.accepts import accepts
 from tests.benchmarks.people_parts.counts import wilson
@@ -35,3 +37,11 @@ def test_people_are_drawn_with_all_their_takes() -> None:
 )
 def test_wilson_s_interval(hits: int, of: int, low: float, high: float) -> None:
     assert wilson(hits, of) == pytest.approx((low, high), abs=5e-4)
+
+
+@pytest.mark.parametrize("kind", ["plain", "glasses", "mask", "fever", *(attack.value for attack in ATTACKS)])
+def test_every_attempt_of_the_benchmark_can_be_played(kind: str) -> None:
+    acts = [read_act(words) for words in attacks._acts(kind, 20, np.random.default_rng(1))]
+    assert len({act.look for act in acts}) > 5
+    living = kind in {"plain", "glasses", "mask", "fever"}
+    assert all((act.person is not None) is living for act in acts)
