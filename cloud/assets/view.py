@@ -123,14 +123,15 @@ def point_row(
     quality = QUALITY.get(value.quality, "bad") if value is not None else "bad"
     number_like = point.value_type in {int, float} and not point.enumeration
     note = None if quality == "good" else h("span", t.of("quality", quality), class_="sub strong")
-    doubt = value.time_quality if value is not None else None
-    if doubt is not None:
-        known = t.of("time_quality", doubt)
-        note = join(note, h("span", known if known != doubt else t("value.doubtful"), class_="sub strong"))
+    doubt = None
+    if value is not None and value.time_quality is not None:
+        known = t.of("time_quality", value.time_quality)
+        doubt = h("span", known if known != value.time_quality else t("value.doubtful"), class_="sub strong")
     cells = (
         h(
             "div",
             h("span", mark(alarm) if alarm else None, h("span", point.label.text(t.language.value)), class_="what"),
+            doubt,
             class_="cell",
         ),
         h("div", value_text(t, point, value), class_="cell value" if number_like else "cell value text"),
