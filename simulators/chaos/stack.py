@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import secrets
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -258,10 +259,15 @@ async def _prepare(layout: Layout) -> None:
         await engine.dispose()
 
 
+_PORTS = range(15_000, 32_000)
+"""Below those that systems give to connections: a process that is dead for seconds must find its port free again."""
+
+
 def _free_port(taken: set[int]) -> int:
     while True:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            found = int(probe.getsockname()[1])
-        if found not in taken:
+        found = secrets.choice(_PORTS)
+        if found in taken:
+            continue
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", found)):
             taken.add(found)
             return found
