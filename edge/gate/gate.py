@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from drivers.api import Device, PointResult, Refused, TimedOut, Value
 from edge.gate import report
-from edge.gate.api import Answer, Check, Decision, Guidance, Reason, Standing, Way
+from edge.gate.api import Answer, Check, Decision, Guidance, Reason, Way
 from edge.gate.config import EyesSettings, GateSettings
 from edge.gate.door import Door, Opening, OpeningOutcome
 from edge.gate.door_watch import DoorState
@@ -24,6 +24,7 @@ from edge.gate.passes import LedgerFailed
 from edge.gate.people.api import PeopleError
 from edge.gate.pictures import as_jpeg
 from edge.gate.ports import Glance, Presented, Sight
+from edge.gate.presence import Presence
 from edge.gate.remote import NoOrder, read_order
 from models.api import ModelError
 from runtime.logs import get_log
@@ -31,9 +32,6 @@ from runtime.logs import get_log
 _TICK_S = 0.1
 _SAME_PERSON_S = 6.0
 """Whoever was let in is not let in again so soon: they are still walking through."""
-_LOOKS = 3
-"""So many clear looks before a face is called unknown: one may be a blink."""
-_REFUSED_PAUSE_S, _LONGEST_PAUSE_S = 3.0, 30.0
 _RECENT_S = 1.0
 _WAITS_S = 3.0
 """So long somebody who shows a card waits for the door to be shut behind the one before."""
@@ -96,9 +94,7 @@ class Gate:
         self._presented: asyncio.Queue[Presented] = asyncio.Queue(maxsize=8)
         self._turn = asyncio.Lock()
         self._let_in: tuple[str, float] = ("", float("-inf"))
-        self._not_before = float("-inf")
-        self._pause = _REFUSED_PAUSE_S
-        self._looks = 0
+        self._presence = Presence()
         self._was_fire = False
         self._log = get_log("edge.gate").bind(gate=name)
 
@@ -211,14 +207,15 @@ class Gate:
         glance = seen.glance
         self.front.guide(seen)
         if glance.guidance is Guidance.NONE:
-            self._looks, self._pause = 0, _REFUSED_PAUSE_S
+            self._presence.ended()
             return
-        soon = self._house.monotonic() < self._not_before
-        if glance.template is None or soon or self._turn.locked() or self.is_busy():
+        later = not self._presence.may_try(self._house.monotonic())
+        if glance.template is None or later or self._turn.locked() or self.is_busy():
             return
         async with self._turn:
             verdict = await self._judge.judge(Presented(way=Way.FACE, at_s=seen.at_s, glance=glance))
-            if self._is_walking_through(verdict.known) or self._should_look_again(verdict):
+            enough = self._presence.is_enough(verdict.decision, self._house.monotonic())
+            if not enough or self._is_walking_through(verdict.known):
                 return
             self.front.begin(Way.FACE)
             await self._act(verdict)
@@ -226,16 +223,6 @@ class Gate:
     def _is_walking_through(self, known: Known) -> bool:
         who, at_s = self._let_in
         return known.id != "" and known.id == who and self._house.monotonic() - at_s < _SAME_PERSON_S
-
-    def _should_look_again(self, verdict: Verdict) -> bool:
-        """Whether one look is not enough to say that a face is unknown, or that something could not be seen."""
-        decision = verdict.decision
-        if decision.answer is Answer.OPEN or not decision.reasons:
-            return False
-        unknown = decision.reasons[0][1] is Reason.UNKNOWN_FACE
-        unclear = all(result.standing is not Standing.FAILED for result in decision.results)
-        self._looks += 1
-        return (unknown or unclear) and self._looks % _LOOKS != 0
 
     # ---- what follows from a verdict
 
@@ -265,8 +252,8 @@ class Gate:
         else:
             took = took_ms()
             self.front.tell({"decision": said("", 0.0)})
-            self._not_before = self._house.monotonic() + self._pause
-            self._pause = min(self._pause * 2, _LONGEST_PAUSE_S)
+            if verdict.presented.way is Way.FACE:
+                self._presence.refused(self._house.monotonic())
         if decision.answer is Answer.STAFF:
             self.front.call_staff()
         self.front.judged(verdict, decision, opening, took_ms=took)
@@ -308,9 +295,9 @@ class Gate:
 
     async def _note_passage(self, known: Known, opening: Opening) -> None:
         """Take note of who was let in, or out."""
-        self._looks, self._pause = 0, _REFUSED_PAUSE_S
-        if opening.outcome is OpeningOutcome.FAILED:
-            self._not_before = self._house.monotonic() + _REFUSED_PAUSE_S
+        failed = opening.outcome is OpeningOutcome.FAILED
+        self._presence.let_in(self._house.monotonic(), confirmed=not failed)
+        if failed:
             return
         self._let_in = (known.id, self._house.monotonic())
         if known.person is None or not self.settings.passback:

@@ -25,6 +25,7 @@ from models.store import identity
 from runtime.lifecycle import until_stopped
 from simulators import control
 from simulators.cameras.http import mjpeg_path, radiometric_path
+from simulators.health_provider import PATH as PROVIDER_PATH
 from simulators.people.attempts import Act, Kind
 from simulators.people.cast import Role as Cast
 from simulators.people.play import moment_of
@@ -41,6 +42,7 @@ from wire.seal import PublicKeys, SigningKey
 GATE = "north"
 FULL_NAME = f"{NODE}/{GATE}"
 SIGNING = SigningKey(seed=bytes(range(32)))
+_NETWORKED = ("camera", "thermal", "health")
 DRAWN_THRESHOLD = 0.34
 YEAR_MS = 365 * 24 * 3600 * 1000
 _CLI = "from linli import main; main()"
@@ -124,9 +126,15 @@ class GateStand:
     extra: str = ""
     house: str = ""
     stage: str = "north"
+    thermal: str = ""
     kiosk: int = field(default_factory=free_port)
     http: int = field(default_factory=free_port)
-    ports: dict[str, int] = field(default_factory=lambda: {"camera": free_port(), "thermal": free_port()})
+    ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in _NETWORKED})
+
+    @property
+    def health_provider(self) -> str:
+        """Give the settings of a provider, for `house`."""
+        return f"url = 'http://127.0.0.1:{self.ports['health']}{PROVIDER_PATH}', cache = '1s'"
 
     @property
     def data(self) -> Path:
@@ -162,6 +170,7 @@ class GateStand:
         text = """
 schema = 1
 description = "one gate"
+time_scale = 0.0001
 
 [[lines]]
 name = "door-line"
@@ -184,6 +193,13 @@ protocol = "reader"
 link = "qr-line"
 process = "door"
 devices = [{ name = "qr-1", profile = "grow-gm65-qr-reader" }]
+"""
+        text += f"""
+[[lines]]
+name = "health"
+protocol = "health-provider"
+port = {self.ports["health"]}
+process = "door"
 """
         if self.cameras:
             text += f"""
@@ -278,7 +294,9 @@ devices = [{{ name = "thermal-1", profile = "hikvision-thermal-camera" }}]
                 "[agents.edge-1.gates.north.eyes]",
                 "camera = 'camera-1'",
                 "models = 'models'",
-                "thermal = { device = 'thermal-1' }",
+                "[agents.edge-1.gates.north.eyes.thermal]",
+                "device = 'thermal-1'",
+                self.thermal,
             ]
         if self.checks:
             lines += ["[agents.edge-1.gates.north.checks]", self.checks]
@@ -349,7 +367,7 @@ devices = [{{ name = "thermal-1", profile = "hikvision-thermal-camera" }}]
                 sys.executable, "-c", _CLI, *play, stdout=log, stderr=log, start_new_session=True
             )
         try:
-            wanted = 5 if self.cameras else 3
+            wanted = 6 if self.cameras else 4
             async with asyncio.timeout(60):
                 while (
                     sum(len(one.get("devices", ())) for one in await asyncio.to_thread(control.running, self.data))

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,9 @@ PROFILES: dict[str, Profile] = {
     "thermal": catalog_profile("hikvision-thermal-camera"),
     "card": catalog_profile("rdm6300-card-reader"),
 }
-HOUSE = {"key_file": "k"}
-GATE = {
+Table = dict[str, Any]
+HOUSE: Table = {"key_file": "k"}
+GATE: Table = {
     "label": {"zh": "北门", "en": "North"},
     "device": "gate",
     "door": {"device": "door"},
@@ -27,7 +29,7 @@ GATE = {
 }
 
 
-def problems(house: dict[str, object] | None, **gates: dict[str, object]) -> list[str]:
+def problems(house: Table | None, **gates: Table) -> list[str]:
     checked = None if house is None else validate("test", house, GatehouseSettings)
     settings = {name: validate("test", gate, GateSettings) for name, gate in gates.items()}
     return [f"{one.key}: {one.message}; {one.remedy}" for one in check_gates("a", checked, settings, PROFILES)]
@@ -56,7 +58,7 @@ def test_an_agent_without_gates_says_nothing() -> None:
         ({"interlock": ["south"]}, "the agent has no gate `south`"),
     ],
 )
-def test_what_does_not_fit_is_said_with_a_remedy(change: dict[str, object], said: str) -> None:
+def test_what_does_not_fit_is_said_with_a_remedy(change: Table, said: str) -> None:
     found = problems(HOUSE, north=GATE | change)
     assert len(found) == 1
     assert said in found[0]

@@ -1,0 +1,102 @@
+"""A whole gate with its eyes: simulated people before real camera servers, real models, a door on a serial line."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.broker import running_broker
+from tests.support.edge_site import USERS, Host, listening_host
+from tests.support.gate_stand import GateStand, decisions, next_decision, resident, roll_of, shown
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(420)]
+
+ENROLLED = (1, 2, 3)
+_PATIENCE_S = 60.0
+"""For a loaded machine; on an idle one a decision takes a fraction of a second."""
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@pytest.fixture
+async def stand(tmp_path: Path) -> AsyncIterator[tuple[GateStand, Host]]:
+    """A gate that checks everything, with three residents who have a face; the agent runs."""
+    async with running_broker(tmp_path / "broker", users=USERS) as broker:
+        one = GateStand(folder=tmp_path / "gate", broker=broker)
+        one.house = f"health_code = {{ {one.health_provider} }}\nrecord = {{ {one.health_provider} }}"
+        demands = {"identity": "required", "temperature": "required", "health_code": "required"}
+        demands |= {"record": "advisory", "mask": "advisory"}
+        one.checks = "\n".join(f"{name} = {{ demand = '{is_}', budget = '5s' }}" for name, is_ in demands.items())
+        one.write()
+        await asyncio.to_thread(one.enrol, roll_of(ENROLLED, now_ms=now_ms()), ENROLLED, now_ms=now_ms())
+        async with listening_host(broker) as host, one.simulators(), one.agent():
+            await until(host, lambda: shown(host, "face_works") is True and shown(host, "thermal_lost") is False)
+            yield one, host
+
+
+async def until(host: Host, holds: Any, *, within: float = _PATIENCE_S) -> None:
+    await host.until(lambda: host.heard if holds() else [], within=within)
+
+
+async def meets(stand: GateStand, host: Host, act: str) -> dict[str, Any]:
+    """Have somebody come, give what is decided about them, and have them go again."""
+    before = len(decisions(host))
+    stand.stands(act)
+    try:
+        return await next_decision(host, before, within=_PATIENCE_S)
+    finally:
+        stand.stands("nobody")
+        await until(host, lambda: shown(host, "door") == 0)
+        await asyncio.sleep(2)
+
+
+async def test_each_is_judged_as_they_are(stand: tuple[GateStand, Host]) -> None:
+    gate, host = stand
+    found = await meets(gate, host, "resident 1")
+    assert (found["answer"], found["opened"], found["who"], found["way"]) == ("open", "confirmed", resident(1), "face")
+    assert {
+        check: found["checks"].get(check) for check in ("identity", "liveness", "access", "passage")
+    } == dict.fromkeys(("identity", "liveness", "access", "passage"), "passed")
+    found = await meets(gate, host, "stranger 3")
+    assert (found["answer"], found["reasons"], found["who"]) == ("refuse", [["identity", "unknown_face"]], "")
+    found = await meets(gate, host, "resident 2 fever")
+    assert (found["answer"], found["reasons"], found["who"]) == ("staff", [["health", ""]], "")
+    assert shown(host, "staff_called") is True
+    found = await meets(gate, host, "print resident 1")
+    assert found["answer"] == "refuse"
+    assert found["reasons"][0][0] == "liveness"
+    gate.breaks("health", "says:health-3=red")
+    found = await meets(gate, host, "resident 3")
+    assert (found["answer"], found["reasons"]) == ("refuse", [["health", ""]])
+    gate.mends("health")
+    gate.breaks("health", "fails")
+    await asyncio.sleep(1.5)  # what is known of them is old by then
+    found = await meets(gate, host, "resident 3")
+    assert (found["answer"], found["reasons"]) == ("staff", [["health", ""]]), "the stated answer when nobody answers"
+    assert shown(host, "provider_lost") is True
+    gate.mends("health")
+    found = await meets(gate, host, "resident 3")
+    assert (found["answer"], found["who"]) == ("open", resident(3))
+    assert gate.pulses() == 2
+
+
+async def test_a_camera_that_is_unplugged_leaves_the_other_ways(stand: tuple[GateStand, Host]) -> None:
+    gate, host = stand
+    gate.breaks("thermal-1", "dead")
+    await until(host, lambda: shown(host, "thermal_lost") is True)
+    assert shown(host, "liveness_checked") is False
+    found = await meets(gate, host, "resident 1")
+    assert found["answer"] == "staff"
+    assert found["reasons"][0] == ["liveness", "no_thermal_camera"]
+    gate.mends("thermal-1")
+    await until(host, lambda: shown(host, "thermal_lost") is False)
+    gate.breaks("camera-1", "dead")
+    await until(host, lambda: shown(host, "camera_lost") is True)
+    gate.mends("camera-1")
+    await until(host, lambda: shown(host, "camera_lost") is False)
+    assert (await meets(gate, host, "resident 1"))["answer"] == "open"
