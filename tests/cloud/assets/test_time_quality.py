@@ -51,7 +51,9 @@ async def test_rest_says_how_far_a_time_can_be_trusted_until_a_better_one_comes(
     ],
 )
 def test_the_page_says_it_under_the_points_name(language: str, doubt: str | None, words: str) -> None:
-    point = catalog_profile("grundfos-hydro-mpc").points["flow_rate"]
-    _, row = point_row(texts(language), "flow_rate", point, value=reading(1, 0, doubt), limits=((), ()), alarm=None)
+    point = catalog_profile("grundfos-hydro-mpc").points["discharge_pressure"]
+    _, row = point_row(
+        texts(language), "discharge_pressure", point, value=reading(1, 0, doubt), limits=((), ()), alarm=None
+    )
     assert words in row
     assert ("certain" in row or "不可信" in row) is (doubt is not None)
