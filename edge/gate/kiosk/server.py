@@ -105,6 +105,7 @@ async def _serve(app: FastAPI, listener: socket.socket, *, closing: asyncio.Even
         uvicorn.Config(
             app,
             log_config=None,
+            log_level="warning",
             access_log=False,
             server_header=False,
             proxy_headers=True,

@@ -241,18 +241,24 @@ function statusTab(place) {
   });
 }
 
+function pictureAge(camera) {
+  if (camera.age_s !== null) return t("status.age", { n: camera.age_s.toFixed(1) });
+  return camera.good ? "" : t("status.no_picture");
+}
+
 function statusRows(status) {
   const word = (good) => t(good ? "status.good" : "status.bad");
   const cameras = status.cameras.map((one) => row(t(one.thermal ? "status.thermal" : "status.camera", { name: one.name }),
-    mark(one.good, word(one.good)), ` ${one.size} `,
-    one.age_s === null ? t("status.no_picture") : t("status.age", { n: one.age_s.toFixed(1) })));
+    mark(one.good, word(one.good)), ` ${one.size} `, pictureAge(one)));
   const roll = status.roll_revision === null ? [mark(false, t("status.none"))]
     : [mark(!status.roll_stale, String(status.roll_revision)), status.roll_stale ? ` ${t("status.stale")} ` : " ",
       status.roll_issued_ms === null ? "" : t("status.issued", { at: moment(status.roll_issued_ms) })];
   const troubles = status.troubles.map((one) => t(`reason.${one}`)).join(" · ");
   return [
     ...cameras,
-    row(t("status.models"), status.models.join(", ") || t("status.none")),
+    // A model's identity is a hash, of which the beginning is enough to compare.
+    row(t("status.models"), status.models.map((one) => (/^[0-9a-f]{32,}$/.test(one) ? one.slice(0, 12) : one)).join(", ")
+      || t("status.none")),
     row(t("status.threshold"), status.threshold === null ? "–" : `${status.threshold.toFixed(3)} (${status.mode})`),
     row(t("status.roll"), ...roll),
     row(t("status.people"), String(status.people)),
