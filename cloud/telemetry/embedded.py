@@ -20,7 +20,7 @@ from cloud.telemetry.sqlite_write import rows_of, write_rows
 from runtime.health import Check, Status
 from runtime.logs import get_log
 
-_STEP_S = 0.02
+_STEP_S = 0.03
 """For how long a step of the upkeep may hold the file."""
 
 _REMEDIES = (

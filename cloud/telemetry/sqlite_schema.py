@@ -95,7 +95,7 @@ _SETTINGS = (
     "page_size=2048",  # before the first table; a file that exists keeps its own
     "journal_mode=WAL",
     "synchronous=FULL",
-    "cache_size=-65536",
+    "cache_size=-24576",
     "wal_autocheckpoint=8192",
     "secure_delete=FAST",  # slots that are settled are dropped all the time: their pages need not be written once more
 )
