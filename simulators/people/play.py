@@ -14,15 +14,14 @@ AIR = 22.0
 _MS = 1000.0
 _FAR = 0.35  # of the size at which they stand: so small they come into view
 _BREATHS_PER_S = 0.25
-_EMPTY = Moment()
 
 
 def moment_of(visit: Visit, now_ms: int, *, air: float = AIR) -> Moment:
     """Give what there is to see of a visit at a time, for every camera alike."""
-    if visit.before is not None:  # somebody else stood here, and now walks away
-        return _leaving(visit.before, visit.begun_ms, now_ms, air)
-    if visit.act.kind is Kind.NOBODY or now_ms < visit.begun_ms:
-        return replace(_EMPTY, air=air, picture=now_ms)
+    if now_ms < visit.begun_ms:
+        return _empty(now_ms, air) if visit.before is None else moment_of(visit.before, now_ms, air=air)
+    if visit.act.kind is Kind.NOBODY:
+        return _sent_away(visit, now_ms, air)
     until = visit.stands_until_ms
     if until is not None and now_ms >= until:
         return _leaving(visit, until, now_ms, air)
@@ -33,10 +32,23 @@ def moment_of(visit: Visit, now_ms: int, *, air: float = AIR) -> Moment:
     return replace(moment, pose=_walking(moment.pose, near, now_ms))
 
 
+def _empty(now_ms: int, air: float) -> Moment:
+    return Moment(act=NOBODY, air=air, picture=now_ms)
+
+
+def _sent_away(visit: Visit, now_ms: int, air: float) -> Moment:
+    """Have whoever stands there walk away; who had gone already does not come back for it."""
+    last = visit.before
+    if last is None or last.act.kind is Kind.NOBODY:
+        return _empty(now_ms, air)
+    until = last.stands_until_ms
+    return _leaving(last, visit.begun_ms if until is None else min(until, visit.begun_ms), now_ms, air)
+
+
 def _leaving(visit: Visit, from_ms: int, now_ms: int, air: float) -> Moment:
     away = (now_ms - from_ms) / (WALKS_AWAY.total_seconds() * _MS)
     if visit.act.at_once or away >= 1:
-        return replace(_EMPTY, act=NOBODY, air=air, picture=now_ms)
+        return _empty(now_ms, air)
     moment = _standing(visit, now_ms, air)
     side = 1.0 if visit.seed % 2 else -1.0
     pose = moment.pose

@@ -8,7 +8,7 @@ follows from the visit and the clock alone. `<stage>.stage.jsonl` is the witness
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from zlib import crc32
@@ -22,7 +22,7 @@ _MS = timedelta(milliseconds=1)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Visit:
-    """An act that began at a time; `seed` is what chance it has. `before` is who stood there until then."""
+    """An act that begins at a time; `seed` is what chance it has. `before` is who is there until then."""
 
     act: Act
     begun_ms: int
@@ -61,18 +61,18 @@ class Stage:
 
     def begin(self, act: Act, at_ms: int) -> Visit:
         """Have somebody come, in place of whoever is there."""
-        before = self._visit
         seed = crc32(f"{self.name} {at_ms} {act.words}".encode())
-        leaves = act.kind is Kind.NOBODY and before.act.kind is not Kind.NOBODY
-        last = Visit(act=before.act, begun_ms=before.begun_ms, seed=before.seed) if leaves else None
-        self._visit = Visit(act=act, begun_ms=at_ms, seed=seed, before=last)
+        self._visit = Visit(act=act, begun_ms=at_ms, seed=seed, before=replace(self._visit, before=None))
         self._note(self._visit)
         return self._visit
 
     def standing(self, now_ms: int) -> Act:
         """Say who is to be seen now: nobody when a visit is over."""
-        over = self._visit.over_ms
-        return NOBODY if over is not None and now_ms >= over else self._visit.act
+        visit = self._visit
+        if now_ms < visit.begun_ms and visit.before is not None:
+            visit = visit.before
+        over = visit.over_ms
+        return NOBODY if over is not None and now_ms >= over else visit.act
 
     def _note(self, visit: Visit) -> None:
         if self._file is None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from simulators.people.attempts import ATTACKS, Kind
 from simulators.people.holes import eye_holes, paper_mask
 from simulators.people.moment import Flat, Moment, flat_of, held_before_face
-from simulators.people.take import Light, Pose, draw_head, figure_of, place
+from simulators.people.take import Light, Pose, draw_head, figure_of, lit, place
 
 Image = npt.NDArray[np.uint8]
 Frame = npt.NDArray[np.float32]
@@ -17,6 +17,7 @@ Frame = npt.NDArray[np.float32]
 _NOISE = 2.8
 _NOISE_ROOM = 64
 _PAPER = (0.90, 0.93, 0.94)
+_FRONTAL = Pose()
 _STUDIO = Light(across=0.2, above=0.4, strength=0.95, ambient=0.6)
 
 
@@ -172,9 +173,7 @@ def _wear(frame: Frame, moment: Moment) -> None:
     if placed is None:
         return
     sheet = paper_mask(figure) * (1 - eye_holes(figure, moment.chance(4)))
-    printed = 0.06 + 0.86 * figure.painted.sheet.colour * (
-        0.55 + 0.5 * moment.light.strength * figure.hollow[..., None]
-    )
+    printed = (0.06 + 0.86 * lit(figure, _STUDIO, _FRONTAL)) * (0.5 + 0.5 * moment.light.strength)
     part = placed.of(np.asarray(sheet, np.float32))[..., None]
     window = placed.window(frame)
     window[:] = window * (1 - part) + placed.of(np.asarray(printed, np.float32)) * part

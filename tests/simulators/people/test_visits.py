@@ -39,6 +39,21 @@ def test_nobody_sends_away_whoever_stands_there() -> None:
     assert moment_of(visit, BEGIN + 60_000 + AWAY).act.kind is Kind.NOBODY
 
 
+def test_who_has_gone_does_not_come_back_to_be_sent_away() -> None:
+    stage = Stage("north")
+    stage.begin(read_act("resident 7 for 1s"), BEGIN)
+    visit = stage.begin(read_act("nobody"), BEGIN + 60_000)
+    assert moment_of(visit, BEGIN + 60_100).act.kind is Kind.NOBODY
+
+
+def test_until_a_visit_begins_the_one_before_goes_on() -> None:
+    stage = Stage("north")
+    stage.begin(read_act("resident 7"), BEGIN)
+    visit = stage.begin(read_act("resident 8"), BEGIN + 10_000)
+    assert [moment_of(visit, BEGIN + ms).act.number for ms in (9_999, 10_000)] == [7, 8]
+    assert [stage.standing(BEGIN + ms).number for ms in (9_999, 10_000)] == [7, 8]
+
+
 def test_two_cameras_see_the_same_moment() -> None:
     one, other = (
         Stage("north").begin(read_act("resident 7"), BEGIN),
