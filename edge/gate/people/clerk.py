@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from edge.gate.people.api import PeopleError
 from edge.gate.people.audit import AuditEntry
 from runtime.logs import get_log
 
@@ -120,7 +119,7 @@ class Clerk:
             return True
         try:
             self._write(self._batch)
-        except PeopleError as error:
+        except Exception as error:  # noqa: BLE001 - a clerk that ends would leave look-ups without an audit
             _log.warning("audit waits", entries=self.waiting, why=str(error))
             return False
         for _ in self._batch:
@@ -131,5 +130,5 @@ class Clerk:
     def _do(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except PeopleError as error:
+        except Exception as error:  # noqa: BLE001 - likewise, and what is due is tried again
             _log.warning("upkeep waits", why=str(error))

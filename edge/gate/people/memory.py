@@ -8,7 +8,7 @@ from edge.gate.people.calibration import CalibrationRecord, CalibrationStore, In
 from edge.gate.people.face_store import FaceStore
 from edge.gate.people.gallery import Candidate, Faces
 from edge.gate.people.roll_store import RollStore
-from edge.gate.people.store import Vault, meta
+from edge.gate.people.store import Vault, meta_number
 from models.api import Floats
 from models.face.search import Metric
 
@@ -49,7 +49,7 @@ class Memory:
             if version == self._version:
                 return
             with self._vault.read() as db:
-                change = int(meta(db, "seq") or 0)
+                change = meta_number(db, "seq") or 0
                 if change == self.change:
                     self._version = version  # the audit, no more
                     return

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from edge.gate.people.api import RollMismatch
 from edge.gate.people.crypto import Unopenable
-from edge.gate.people.store import Vault, meta, next_seq, set_meta
+from edge.gate.people.store import Vault, meta, meta_number, next_seq, set_meta
 from wire.roll import Credential, CredentialKind, GateRule, Person, Roll, RollDelta
 
 _PERSON = TypeAdapter(Person)
@@ -23,8 +23,7 @@ class RollStore:
 
     def state(self, db: sqlite3.Connection) -> tuple[str, int, int | None]:
         """Give the community (empty at first), the revision (0 at first), and when that was issued."""
-        issued = meta(db, "issued_ms")
-        return meta(db, "community"), int(meta(db, "revision") or 0), int(issued) if issued else None
+        return meta(db, "community"), meta_number(db, "revision") or 0, meta_number(db, "issued_ms")
 
     def apply(self, db: sqlite3.Connection, change: Roll | RollDelta) -> frozenset[str] | None:
         """Apply a roll, or the changes of one; give whose faces must go. None: it was applied before. RollMismatch."""

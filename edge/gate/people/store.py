@@ -51,7 +51,20 @@ _SCHEMA = (
 )
 _VERSION = 1
 _CHECK = "this database is read with its key"
-_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_PASSING = frozenset(
+    {
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
+"""What may work later. Any other error of the file is damage."""
 _WAY_BACK = "restore it from a backup: `linli gate restore`"
 
 
@@ -253,6 +266,15 @@ def meta(db: sqlite3.Connection, key: str) -> str:
     return "" if row is None else str(row[0])
 
 
+def meta_number(db: sqlite3.Connection, key: str) -> int | None:
+    """Read a number of `meta`; None when it is not there. StoreBroken when it is none."""
+    text = meta(db, key)
+    try:
+        return int(text) if text else None
+    except ValueError as error:
+        raise StoreBroken(f"the database is damaged: {key} is no number; {_WAY_BACK}") from error
+
+
 def set_meta(db: sqlite3.Connection, key: str, value: bytes | str) -> None:
     """Write a value of `meta`."""
     db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
@@ -260,7 +282,7 @@ def set_meta(db: sqlite3.Connection, key: str, value: bytes | str) -> None:
 
 def next_seq(db: sqlite3.Connection) -> int:
     """Count one change of the roll, the faces or a calibration, within a transaction."""
-    number = int(meta(db, "seq") or 0) + 1
+    number = (meta_number(db, "seq") or 0) + 1
     set_meta(db, "seq", str(number))
     return number
 
@@ -296,6 +318,8 @@ def _translated(file: Path) -> Iterator[None]:
         yield
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code not in _DAMAGED and isinstance(error, sqlite3.OperationalError):
+        if code in _PASSING:
             raise StoreFull(f"{file} takes nothing now: {error}") from error
+        raise StoreBroken(f"{file} is damaged: {error}; {_WAY_BACK}") from error
+    except (UnicodeDecodeError, Unopenable) as error:
         raise StoreBroken(f"{file} is damaged: {error}; {_WAY_BACK}") from error
