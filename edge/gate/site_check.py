@@ -1,4 +1,4 @@
-"""What can be wrong with the gates of a site file, before anything is connected. Pure."""
+"""What can be wrong with the gates of a site file, before anything is connected."""
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
