@@ -234,7 +234,7 @@ class Gate:
         def took_ms() -> float:
             return (self._house.monotonic() - started) * 1000
 
-        def said(opened: str, _: float) -> str:
+        def said(opened: str, door_ms: float) -> str:
             return report.event(
                 attempt=attempt,
                 way=verdict.presented.way,
@@ -242,6 +242,7 @@ class Gate:
                 decision=decision,
                 opened=opened,
                 took_ms=took_ms(),
+                stages=_stages(verdict) | ({"door": door_ms} if door_ms else {}),
             )
 
         opening: Opening | None = None
@@ -335,3 +336,9 @@ class Gate:
         if self.lookout is None:
             return Reason.NO_MODEL if sightless else Reason.NO_CAMERA
         return self.lookout.blind
+
+
+def _stages(verdict: Verdict) -> dict[str, float]:
+    """Give what took how long: each stage of the look, and each check."""
+    seen = {} if verdict.glance is None else {f"eyes.{name}": ms for name, ms in verdict.glance.took_ms.items()}
+    return seen | {result.check.value: result.took_ms for result in verdict.decision.results if result.took_ms}

@@ -5,7 +5,8 @@ temperature, health code or record is ever in it.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from edge.gate.api import Answer, Check, Decision, Reason, Way
 
@@ -13,8 +14,21 @@ HEALTH = frozenset({Check.TEMPERATURE, Check.HEALTH_CODE, Check.RECORD})
 _SCHEMA = 1
 
 
-def event(*, attempt: str, way: Way, who: str, decision: Decision, opened: str, took_ms: float, by: str = "") -> str:
-    """Write the event. `who` is an opaque id, or empty; `opened` the outcome of the opening, or empty without one."""
+def event(
+    *,
+    attempt: str,
+    way: Way,
+    who: str,
+    decision: Decision,
+    opened: str,
+    took_ms: float,
+    stages: Mapping[str, float] = MappingProxyType({}),
+    by: str = "",
+) -> str:
+    """Write the event. `who` is an opaque id, or empty; `opened` the outcome of the opening, or empty without one.
+
+    `stages` says what took how many milliseconds, for whoever wonders why it took so long.
+    """
     about_health = any(check in HEALTH for check, _ in (*decision.reasons, *decision.advice))
     return _document(
         {
@@ -32,6 +46,7 @@ def event(*, attempt: str, way: Way, who: str, decision: Decision, opened: str, 
             },
             "opened": opened,
             "took_ms": round(took_ms, 1),
+            "stages": {name: round(value, 1) for name, value in stages.items()},
             "by": by,
         }
     )
