@@ -1,4 +1,4 @@
-"""Which threshold holds: that of a calibration, while the gallery is about the one it was made for, and never a demo's."""
+"""Which threshold holds: a calibration's, while the gallery is about the one it was made for; never a demo's."""
 
 import sqlite3
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What was said to be done is there after kill -9 and on a full disk; what was not is not; and a damaged file says so."""
+"""What was said to be done is there after kill -9 and on a full disk; a damaged file says that it is one."""
 
 import random
 import resource
