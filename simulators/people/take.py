@@ -62,7 +62,7 @@ class Figure:
     hollow: Field
 
 
-@lru_cache(maxsize=48)
+@lru_cache(maxsize=24)
 def figure_of(number: int, masked: bool = False) -> Figure:  # noqa: FBT001, FBT002 - a key of the cache
     """Make a person by number, perhaps with a mask over mouth and nose; or give the one that was made."""
     look = look_of(number)

@@ -49,7 +49,7 @@ def feel(moment: Moment, *, width: int, height: int) -> Temperatures:
     return np.asarray(small + moment.air + rows + noise, np.float32)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=24)
 def _warmth(look: int, core_c: float, air: float) -> Warmth:
     figure = figure_of(look)
     return warm(figure.look, figure.painted, figure.edge, core=core_c, air=air)
