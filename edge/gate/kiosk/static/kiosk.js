@@ -89,13 +89,15 @@ function listen() {
   });
 }
 
+// Whether the state is the gate's present one: it tells each change, and a beat while there is none.
+function isLive() {
+  return state !== null && performance.now() - heard <= AWAY_MS;
+}
+
 function tick() {
   const now = performance.now();
-  if (state !== null && now - heard > AWAY_MS) {
-    state = null;
-    pad.close();
-  }
-  if (state !== null && state.phase !== "idle") busy = now;
+  if (!isLive()) pad.close();
+  else if (state.phase !== "idle") busy = now;
   // Whoever chose a language has gone: nobody touches and nobody stands there, or others have come for long enough.
   const gone = now - touched > LANGUAGE_BACK_MS && (now - busy > LANGUAGE_BACK_MS || now - touched > LANGUAGE_LONGEST_MS);
   if (gone && getLanguage() !== start.language && !$("privacy").open) speak(start.language);
@@ -105,7 +107,7 @@ function tick() {
 
 function clock() {
   const now = new Date();
-  const certain = !state?.troubles.includes("clock_not_trusted");
+  const certain = state === null || !state.troubles.includes("clock_not_trusted");
   const place = getLanguage() === "zh" ? "zh-CN" : "en-GB";
   const time = certain ? now.toLocaleTimeString(place, { hour: "2-digit", minute: "2-digit" }) : "--:--";
   put($("clock"), time);
@@ -117,7 +119,7 @@ function clock() {
 // --- drawing
 
 function view() {
-  if (state === null) return heard === 0 ? "wait" : "away";
+  if (!isLive()) return heard === 0 ? "wait" : "away";
   if (state.fire) return "fire";
   return { idle: "idle", looking: "look", working: "work", result: "result" }[state.phase];
 }
@@ -132,8 +134,8 @@ function render() {
   const seeing = shown === "look" || shown === "work";
   if (seeing) mirror.start();
   else mirror.stop();
-  for (const button of document.querySelectorAll(".tile, .call")) button.disabled = state === null;
-  if (state === null) {
+  for (const button of document.querySelectorAll(".tile, .call")) button.disabled = shown === "wait" || shown === "away";
+  if (!isLive()) {
     fit();
     return;
   }

@@ -3,7 +3,7 @@
 import { pause } from "./common.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const EVERY_MS = 70;
+const EVERY_MS = 85;
 const STILL_MS = 2500;
 
 export class Mirror {
