@@ -122,7 +122,7 @@ def _try(bench: Bench, stack: FaceStack, kind: str, count: int, enrolled: dict[i
         said[standing] += 1
         template = attempt.template
         if act.look not in enrolled:
-            enrolled[act.look] = enrol(stack, act.look)
+            enrolled[act.look] = enrol(stack, act)
         score = None if template is None else compare(Metric.DISTANCE, template, enrolled[act.look])
         known = score is not None and score <= threshold
         recognised, both = recognised + known, both + (known and standing == "passed")

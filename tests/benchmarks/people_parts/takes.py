@@ -12,9 +12,10 @@ from edge.gate.config import EyesSettings, FeverSettings, ThermalSettings
 from edge.gate.eyes.look import Eyes
 from models.api import Floats, Picture
 from models.face.stack import FaceStack
-from simulators.people.attempts import Act, Kind
+from simulators.people.attempts import Act
 from simulators.people.moment import Moment
-from simulators.people.take import Light, Pose, draw_head, figure_of
+from simulators.people.portrait import portraits
+from simulators.people.take import Light, Pose
 from simulators.people.thermal import feel
 from simulators.people.visible import see
 
@@ -70,15 +71,12 @@ def thermal_of(moment: Moment) -> npt.NDArray[np.float32]:
     return feel(moment, width=THERMAL[0], height=THERMAL[1])
 
 
-def enrol(stack: FaceStack, look: int) -> Floats:
-    """Give the template of a person who stands before the gate in good light; ValueError when no face is found."""
-    moment = Moment(act=Act(kind=Kind.NOBODY), visit=look)
-    frame = np.asarray(see(moment, width=WIDTH, height=HEIGHT), np.float32) / np.float32(255)
-    draw_head(frame, figure_of(look), Pose(half=0.15), Light())
-    picture = np.asarray(np.clip(frame * 255, 0, 255), np.uint8)
+def enrol(stack: FaceStack, act: Act) -> Floats:
+    """Give the template of the person whose face is shown, from a picture in good light; ValueError without a face."""
+    (picture,) = portraits(act.role, act.number, count=1, width=WIDTH, height=HEIGHT)
     faces = stack.detect(picture)
     if not faces:
-        raise ValueError(f"no face is found in the picture of look {look}")
+        raise ValueError(f"no face is found in the portrait of {act.role.value} {act.number}")
     return stack.describe(stack.chip(picture, stack.landmarks(picture, faces[0])))
 
 

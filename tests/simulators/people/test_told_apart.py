@@ -9,10 +9,12 @@ import pytest
 from models.api import Floats, Picture
 from models.face.mmod import MmodDetector, MmodOptions
 from models.face.stack import DlibStack, FaceStack
-from models.manifest import Role
+from models.manifest import Role as Part
 from models.runtime import OnnxNetwork
 from simulators.people.attempts import read_act
+from simulators.people.cast import Role
 from simulators.people.moment import Moment
+from simulators.people.portrait import portraits
 from simulators.people.take import Light, Pose
 from simulators.people.visible import see
 from tests.support.faces import built, landmarks, recogniser
@@ -28,7 +30,7 @@ TAKES = (
 
 @functools.cache
 def stack() -> FaceStack:
-    quick = MmodDetector(OnnxNetwork(built(Role.DETECTOR)), MmodOptions(smallest=100))
+    quick = MmodDetector(OnnxNetwork(built(Part.DETECTOR)), MmodOptions(smallest=100))
     return DlibStack(detector=quick, landmarks=landmarks(), recogniser=recogniser())
 
 
@@ -56,6 +58,13 @@ def test_people_are_known_again_and_told_apart() -> None:
         assert max(float(np.linalg.norm(own[0] - other)) for other in own[1:]) < THRESHOLD, person
         others = [one for name, takes in templates.items() if name != person for one in takes]
         assert min(float(np.linalg.norm(own[0] - other)) for other in others) > THRESHOLD, person
+
+
+def test_a_portrait_is_of_the_person_who_comes() -> None:
+    for picture in portraits(Role.RESIDENT, 90):
+        (face,) = stack().detect(picture)
+        template = stack().describe(stack().chip(picture, stack().landmarks(picture, face)))
+        assert float(np.linalg.norm(template - described("resident 90", 0))) < THRESHOLD
 
 
 @pytest.mark.parametrize("kind", ["print", "screen"])
