@@ -316,6 +316,12 @@ class _DevicePage:
             off = _no_commands(t, _presence(row))
             items += [
                 (f"do-{name}", command_form(t, name, command, known.profile, asking=self._asking.get(name), off=off))
+                if known.profile.points[command.point].value_type is not str
+                # A signed order, which nobody types: the page of gates makes it.
+                else (
+                    f"do-{name}",
+                    h("p", h("a", command.label.text(t.language.value), href="/gates", class_="button")),
+                )
                 for name, command in known.profile.commands.items()
             ]
             if off is not None:

@@ -179,7 +179,8 @@ class Puller:
         held, _ = await asyncio.to_thread(self._held)
         data = await self._ask(None if self._whole or not held else held)
         try:
-            change = decode_change(data, self._keys)
+            # A roll of a large community takes a while to read, and the agent's loop polls buses meanwhile.
+            change = await asyncio.to_thread(decode_change, data, self._keys)
         except FutureSeal as error:
             raise PullFailed(f"the service is newer than this agent: {error}") from error
         except ForgedSeal as error:

@@ -186,6 +186,15 @@ def test_an_agent_s_token_is_shown_once(page: Page) -> None:
     expect(page.locator(".secret")).to_have_count(0)
 
 
+def test_the_device_s_page_leads_to_the_gates_for_opening(page: Page, site: Site) -> None:
+    open_as(page, f"/devices/{site.devices['north'].id}", "operator")
+    link = page.locator(".main a[href='/gates']")
+    expect(link).to_be_visible()
+    expect(page.locator("form[data-id=open]")).to_have_count(0)
+    link.click()
+    expect(page.locator("[data-gate='edge-1/north']")).to_be_visible()
+
+
 @pytest.mark.parametrize("path", ["/gates", "/gates/people", "/gates/passes"])
 @pytest.mark.parametrize("width", [390, 1280, 1920])
 def test_no_page_is_wider_than_its_screen(page: Page, path: str, width: int) -> None:

@@ -1,4 +1,7 @@
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -19,6 +22,7 @@ from wire.passes import decode_pass
 from wire.roll import RollDelta
 from wire.roll_codec import decode_change
 
+ROOT = Path(__file__).resolve().parents[3]
 HOUR = 3_600_000
 
 
@@ -71,6 +75,12 @@ async def test_a_pass_is_issued_shown_and_revoked(gate_town: GateTown) -> None:
         assert (await client.get(f"/api/v1/gates/passes/{made['id']}")).json()["text"] is None
         assert (await client.get(f"/api/v1/gates/passes/{made['id']}/qr")).status_code == 409
         assert (await client.get("/api/v1/gates/passes", params={"usable": True})).json()["items"] == []
+
+
+def test_what_draws_codes_is_not_loaded_before_one_is_drawn() -> None:
+    script = "import cloud.web, sys; sys.exit('cv2' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False, capture_output=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_picture_is_read_as_the_pass() -> None:
