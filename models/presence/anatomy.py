@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from models.api import Floats
 
-LEFT, TOP, RIGHT, BOTTOM, STEP = -2.2, -2.4, 2.2, 2.8, 0.1
+LEFT, TOP, RIGHT, BOTTOM, STEP = -3.2, -3.0, 3.2, 2.6, 0.1
 """The patch of the face's frame that is looked at."""
 Map = npt.NDArray[np.float64]
 
@@ -36,36 +36,6 @@ def oval(half_width: float, half_height: float, middle: float = 0.45) -> npt.NDA
     """Mark an upright oval on the face's middle line."""
     across, down = grid()
     return (across / half_width) ** 2 + ((down - middle) / half_height) ** 2 <= 1
-
-
-def _spot(x: float, y: float, width: float, height: float | None = None) -> Map:
-    across, down = grid()
-    tall = width if height is None else height
-    return np.exp(-0.5 * (((across - x) / width) ** 2 + ((down - y) / tall) ** 2))
-
-
-def _pair(x: float, y: float, width: float, height: float | None = None) -> Map:
-    return _spot(-x, y, width, height) + _spot(x, y, width, height)
-
-
-@cache
-def warm_corners() -> Map:
-    """Give the warmth around the inner corners of the eyes."""
-    return _pair(0.27, 0.04, 0.16)
-
-
-@cache
-def cool_glasses() -> Map:
-    """Give the cold of spectacles, as a positive map."""
-    across, down = grid()
-    rim = np.abs(np.abs(across) - 0.52) / 0.36
-    return np.asarray(1 / (1 + np.exp(8 * (np.maximum(rim, np.abs(down - 0.08) / 0.3) - 1))), dtype=np.float64)
-
-
-@cache
-def cool_nose() -> Map:
-    """Give the cool of the nose and of its wings, as a positive map."""
-    return _spot(0.0, 0.55, 0.2, 0.28)
 
 
 def values_at(patch: Floats, where: npt.NDArray[np.bool_]) -> Floats:

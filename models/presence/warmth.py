@@ -1,5 +1,6 @@
 """Whether the warmth at a face's place is that of a living face: figures by anatomy, then a verdict by limits. Pure."""
 
+import math
 from dataclasses import dataclass, fields
 from enum import StrEnum
 
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from models.api import Floats
 from models.presence import anatomy
-from models.presence.anatomy import BOTTOM, LEFT, RIGHT, STEP, TOP, Map, disc, oval, values_at
+from models.presence.anatomy import BOTTOM, LEFT, RIGHT, STEP, TOP, disc, oval, values_at
 from models.temperature.view import ThermalFace
 
 
@@ -36,102 +37,167 @@ class Warmth:
     eye_distance_px: float
     seen: float
     """The part of the face that the thermal picture shows."""
-    shift_x: float
-    shift_y: float
-    """Where the warmth lies from where the alignment has it, in eye distances."""
+    shift: float
+    """Where the warmth lies beside where the alignment has it, in eye distances."""
     outline: float
     """How well warm and cool follow the outline of a head: a correlation, -1 to 1."""
     level_c: float
-    """The skin around the eyes: the median of forehead, bridge and upper cheeks, in °C."""
+    """The skin around the eyes: the mean of the two warmer of forehead, bridge and cheeks, in °C."""
     around_c: float
-    """What lies beside and above the head, in °C."""
+    """What lies beside and above the head, well away from it, in °C."""
+    sheet: float
+    """How warm it is at both upper corners beside the head, as a part of what the skin stands out by: 0 beside a head,
+    which is round, and 1 on an evenly warm sheet."""
+    neck: float
+    """How warm it is right below the chin, likewise."""
+    bare_eyes: float
+    """How much the middles of the eyes are warmer than the skin right beside them, as a part of the contrast between
+    eyes and surroundings: near 0 for skin, near 1 for eyes that look through something cold."""
     corners: float
-    """The level less the warmest of the upper corners beside the head."""
-    covered: float
-    """How much cooler the skin around the eyes is than the eyes themselves."""
-    eyes: float
-    """How much the inner corners of the eyes stand out of a smooth surface through the face, fitted."""
+    """How much the inner corner of each eye is warmer than the bridge between them, than the outer corners, and than
+    brow and cheek above and below it: the least of all, in K. One warm place, wherever it is, cannot have two tops."""
     glasses: float
-    """How much the places of spectacles fall below that surface, fitted."""
-    nose: float
-    """How much the nose falls below that surface, fitted."""
-    explained: float
-    """The part of what the smooth surface leaves that anatomy explains, 0 to 1."""
+    """How much colder each spectacle glass is than brow and cheek above and below it and than the bridge: the least of
+    all, as a part of the contrast between skin and surroundings."""
     spread: float
-    """What the smooth surface leaves: root mean square."""
-    symmetry: float
-    """The correlation of what is left with its mirror image, -1 to 1."""
+    """What a smooth surface through the region of the eyes leaves, root mean square, in K."""
 
     def figures(self) -> dict[str, float]:
         """Give all by name, for a journal."""
         return {one.name: round(float(getattr(self, one.name)), 3) for one in fields(self)}
 
 
-_NOTHING = 1e-9
-_COARSEST = 6.0
-_REACH, _REACH_STEPS = 0.5, 5
-"""The parallax that is allowed for: the warmth is looked for so far from where it should be, in eye distances."""
+_EYES_WIDE, _EYES_TOP, _EYES_BOTTOM = 0.7, -0.25, 0.3
+_COARSEST = 8.0
+"""Thermal pixels between the eyes, below which the inner corners cannot be told from the bridge between them."""
+_WIDE, _HIGH, _FINE = 1.0, 0.8, 0.05
+_EYES_K = 0.3
+"""What the warm corners of the eyes lend to their middles, through the lens."""
+_JITTER = (-0.1, -0.05, 0.0, 0.05, 0.1)
+"""What registration leaves, and the parallax up and down."""
+_REACH, _REACH_STEPS = 0.4, 4
+_PULL = 0.04
+"""The parallax that is allowed for: the warmth is looked for so far beside where it should be, in eye distances."""
 
 
 def look_for_warmth(face: ThermalFace) -> Warmth | None:
     """Take the figures; None when the face is too coarse or outside of the thermal picture."""
     if face.eye_distance < _COARSEST:
         return None
-    shift_x, shift_y, outline = register(face)
-    patch = face.shifted(shift_x, shift_y).sampled(LEFT, TOP, RIGHT, BOTTOM, STEP)
+    shift, outline = register(face)
+    there = face.shifted(shift, 0.0)
+    patch = there.sampled(LEFT, TOP, RIGHT, BOTTOM, STEP)
     inner = _INNER()
     seen = float(np.isfinite(patch[inner]).mean())
     if seen < 0.8:  # noqa: PLR2004 - as the temperature's
         return None
-    level = _median(patch, _UPPER_SKIN())
+    level = float(np.sort([_median(patch, place) for place in _UPPER_SKIN()])[1:].mean())
     around = _median(patch, _AROUND())
     if not np.isfinite(level):
         return None
     if not np.isfinite(around):
         around = float(np.nanpercentile(face.picture, 20))
-    fitted = _fit(patch)
-    corner = max(_median(patch, disc(-1.3, -1.35, 0.25)), _median(patch, disc(1.3, -1.35, 0.25)))
-    eyes = np.sort(values_at(patch, disc(-0.3, 0.03, 0.2) | disc(0.3, 0.03, 0.2)))
-    top = float(np.percentile(eyes, 80)) if eyes.size else float("nan")
+    eyes = there.sampled(-_WIDE, -_HIGH, _WIDE, _HIGH, _FINE)
     return Warmth(
         eye_distance_px=face.eye_distance,
         seen=seen,
-        shift_x=shift_x,
-        shift_y=shift_y,
+        shift=shift,
         outline=outline,
         level_c=level,
         around_c=around,
-        corners=level - corner if np.isfinite(corner) else level - around,
-        covered=top - level,
-        eyes=fitted.eyes,
-        glasses=fitted.glasses,
-        nose=fitted.nose,
-        explained=fitted.explained,
-        spread=fitted.spread,
-        symmetry=fitted.symmetry,
+        sheet=_sheet(patch, level, around),
+        neck=_neck(patch, level, around),
+        bare_eyes=_bare_eyes(eyes, around),
+        corners=_corners(eyes),
+        glasses=_glasses(eyes) / max(level - around, 1.0),
+        spread=_spread(patch),
     )
 
 
-def register(face: ThermalFace) -> tuple[float, float, float]:
-    """Find where, near its place, warmth follows a head's outline best: the shift in eye distances, the correlation.
+def _corners(eyes: Floats) -> float:
+    """Give the figure at the best of the places where the eyes may be, for what is left of the parallax."""
+    fine, soft = _soft(eyes, 3), _soft(eyes, 5)
+    return max(_corners_at(fine, soft, x, y) for x in _JITTER for y in (-0.15, *_JITTER, 0.15))
 
-    Two cameras beside each other see a near face shifted against each other; how much depends on its distance.
+
+def _corners_at(fine: Floats, soft: Floats, x: float, y: float) -> float:
+    bridge = _value(fine, x, y + 0.02)
+    found = []
+    for side in (-1, 1):
+        top = _value(fine, x + side * 0.3, y + 0.03)
+        above_below = (_value(soft, x + side * 0.3, y - 0.32) + _value(soft, x + side * 0.35, y + 0.42)) / 2
+        found += [top - bridge, top - _value(soft, x + side * 0.65, y + 0.03), top - above_below]
+    return min(found)
+
+
+def _glasses(eyes: Floats) -> float:
+    """Give the figure at the best of the places where the eyes may be."""
+    soft, glass = _soft(eyes, 3), _soft(eyes, 7)
+    return max(_glasses_at(soft, glass, x, y) for x in _JITTER[::2] for y in _JITTER[::2])
+
+
+def _glasses_at(soft: Floats, glass: Floats, x: float, y: float) -> float:
+    bridge = max(_value(soft, x, y + 0.1), _value(soft, x, y + 0.3))
+    found = []
+    for side in (-1, 1):
+        cold = _value(glass, x + side * 0.53, y + 0.07)
+        brow, cheek = _value(soft, x + side * 0.5, y - 0.5), _value(soft, x + side * 0.5, y + 0.6)
+        found += [brow - cold, cheek - cold, 3 * (bridge - cold)]
+    return float(min(found))
+
+
+def _soft(eyes: Floats, side: int) -> Floats:
+    """Give the means of so many by so many values."""
+    return np.asarray(cv2.blur(eyes, (side, side)), dtype=np.float32)
+
+
+def _value(patch: Floats, x: float, y: float) -> float:
+    return float(patch[round((y + _HIGH) / _FINE), round((x + _WIDE) / _FINE)])
+
+
+def _sheet(patch: Floats, level: float, far: float) -> float:
+    """Give the figure; what is warm on one side alone may stand behind."""
+    corners = [_median(patch, disc(side * 1.45, -1.65, 0.15)) for side in (-1, 1)]
+    least = min((one for one in corners if np.isfinite(one)), default=far)
+    return (least - far) / max(level - far, 1.0)
+
+
+def _bare_eyes(eyes: Floats, around: float) -> float:
+    """Give the figure at the worst of the places where the eyes may be."""
+    soft = _soft(eyes, 5)
+    return max(_bare_eyes_at(soft, x, y, around) for x in _JITTER[::2] for y in _JITTER[1:-1])
+
+
+def _bare_eyes_at(soft: Floats, x: float, y: float, around: float) -> float:
+    def pair(across: float, down: float) -> float:
+        return (_value(soft, x - across, y + down) + _value(soft, x + across, y + down)) / 2
+
+    # One of the three may lie under a fringe, a cap or a mask.
+    skin = float(np.median([pair(0.5, -0.38), _value(soft, x, y - 0.05), pair(0.5, 0.42)]))
+    middle = pair(0.5, 0.02)
+    return (middle - skin - _EYES_K) / max(middle - around, 1.0)
+
+
+def register(face: ThermalFace) -> tuple[float, float]:
+    """Find where, beside its place, the warmth follows a head's outline best: shift in eye distances, correlation.
+
+    Two cameras beside each other see a near face shifted sideways against each other, by its distance. Up and down
+    nothing is looked for here: a mask or a cap moves the warm part of a head, and not the head.
     """
-    step, reach = _REACH / _REACH_STEPS, _REACH
-    patch = face.sampled(LEFT - reach, TOP - reach, RIGHT + reach, BOTTOM + reach, step)
+    step = _REACH / _REACH_STEPS
+    patch = face.sampled(LEFT - _REACH, TOP, RIGHT + _REACH, BOTTOM, step)
     finite = np.isfinite(patch)
     if not finite.any():
-        return 0.0, 0.0, 0.0
+        return 0.0, 0.0
     filled = np.where(finite, patch, np.median(patch[finite])).astype(np.float32)
     # A lamp or a wall in the sun must not outweigh the head: beyond what skin has, warm is warm.
     filled = np.minimum(filled, np.float32(42.0))
     head, counted = _head_template()
-    scores = _correlations(filled, head, counted)
+    scores = _correlations(filled, head, counted)[0]
     # Of nearly equal places the nearest to the expected one.
-    steps = np.arange(scores.shape[0]) - scores.shape[0] // 2
-    away = np.hypot(steps[:, None], steps[None, :]) * step
-    row, column = divmod(int((scores - 0.05 * away).argmax()), scores.shape[1])
-    return float(steps[column] * step), float(steps[row] * step), float(scores[row, column])
+    shifts = (np.arange(scores.size) - scores.size // 2) * step
+    best = int((scores - _PULL * np.abs(shifts)).argmax())
+    return float(shifts[best]), float(scores[best])
 
 
 def _correlations(patch: Floats, template: Floats, counted: Floats) -> Floats:
@@ -160,59 +226,35 @@ def _INNER() -> npt.NDArray[np.bool_]:  # noqa: N802
     return oval(0.85, 1.1, 0.5)
 
 
-def _UPPER_SKIN() -> npt.NDArray[np.bool_]:  # noqa: N802
-    return disc(0, -0.55, 0.25) | disc(0, -0.05, 0.15) | disc(-0.62, 0.42, 0.18) | disc(0.62, 0.42, 0.18)
+def _UPPER_SKIN() -> tuple[npt.NDArray[np.bool_], ...]:  # noqa: N802
+    """Give forehead, bridge and upper cheeks: of the three, hair, glasses, a cap or a mask cover one at most."""
+    return disc(0, -0.5, 0.2), disc(0, 0.0, 0.15), disc(-0.55, 0.6, 0.18) | disc(0.55, 0.6, 0.18)
+
+
+def _neck(patch: Floats, level: float, around: float) -> float:
+    """Give the figure at the warmer of two heights: a mask may hang below the chin."""
+    across, down = anatomy.grid()
+    places = [(np.abs(across) < 0.35) & (down > top) & (down < top + 0.35) for top in (1.85, 2.2)]  # noqa: PLR2004
+    found = [one for one in (_median(patch, place) for place in places) if np.isfinite(one)]
+    return (max(found) - around) / max(level - around, 1.0) if found else 1.0
 
 
 def _AROUND() -> npt.NDArray[np.bool_]:  # noqa: N802
-    _, down = anatomy.grid()
-    return ~oval(1.6, 2.2, 0.25) & (down < 0.9)  # noqa: PLR2004
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Fit:
-    eyes: float
-    glasses: float
-    nose: float
-    explained: float
-    spread: float
-    symmetry: float
-
-
-def _fit(patch: Floats) -> _Fit:
-    """Fit a smooth surface and the marks of anatomy to the face between brows and mouth, by least squares."""
     across, down = anatomy.grid()
-    where = oval(0.82, 0.75, 0.25) & np.isfinite(patch)
-    values = patch[where].astype(np.float64)
-    x, y = across[where], down[where]
+    return ((np.abs(across) > 2.5) & (down < 0.2)) | (down < -2.6)  # noqa: PLR2004
+
+
+def _spread(patch: Floats) -> float:
+    """Fit a smooth surface through the region of the eyes, and give what it leaves.
+
+    That region is bare also under a mask or a cap, and follows the air less than the rest of a face.
+    """
+    across, down = anatomy.grid()
+    where = (np.abs(across) <= _EYES_WIDE) & (down >= _EYES_TOP) & (down <= _EYES_BOTTOM) & np.isfinite(patch)
+    x, y, values = across[where], down[where], patch[where].astype(np.float64)
     smooth = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
     left = values - smooth @ np.linalg.lstsq(smooth, values, rcond=None)[0]
-    marks = np.stack([_detrended(one[where], smooth) for one in _MARKS()], axis=1)
-    weights, *_ = np.linalg.lstsq(marks, left, rcond=None)
-    total = float((left**2).mean())
-    rest = float(((left - marks @ weights) ** 2).mean())
-    surface = np.full(patch.shape, np.nan)
-    surface[where] = left
-    mirrored = surface[:, ::-1]
-    both = np.isfinite(surface) & np.isfinite(mirrored)
-    a, b = surface[both], mirrored[both]
-    power = float((a * a).mean())
-    return _Fit(
-        eyes=float(weights[0]),
-        glasses=-float(weights[1]),
-        nose=-float(weights[2]),
-        explained=0.0 if total < _NOTHING else 1 - rest / total,
-        spread=total**0.5,
-        symmetry=0.0 if power < _NOTHING else float((a * b).mean()) / power,
-    )
-
-
-def _MARKS() -> tuple[Map, ...]:  # noqa: N802
-    return anatomy.warm_corners(), anatomy.cool_glasses(), anatomy.cool_nose()
-
-
-def _detrended(mark: Map, smooth: Map) -> Map:
-    return np.asarray(mark - smooth @ np.linalg.lstsq(smooth, mark, rcond=None)[0], dtype=np.float64)
+    return math.sqrt(float((left**2).mean()))
 
 
 def _median(patch: Floats, where: npt.NDArray[np.bool_]) -> float:
@@ -226,17 +268,25 @@ class Limits:
 
     least_contrast: float = 2.0
     """Skin keeps its warmth: it stands out of surroundings that are cooler than itself."""
-    least_level_c: float = 24.0
+    least_level_c: float = 25.0
+    level_with_air: float = 0.2
+    """Skin around the eyes has at least so much, and a fifth of a degree more for each degree of what is around:
+    29.4 °C at 22 °C. Behind paper it is less."""
     most_level_c: float = 41.0
     least_outline: float = 0.5
-    least_corners: float = 1.0
-    most_covered: float = 3.5
-    """Skin beside the eyes is little cooler than they are; paper with eye holes is much cooler."""
-    least_eyes: float = 0.25
-    least_glasses: float = 0.8
-    least_explained: float = 0.25
-    least_spread: float = 0.15
-    least_symmetry: float = 0.2
+    most_sheet: float = 0.5
+    most_halo: float = 0.09
+    least_neck: float = 0.87
+    """Big hair is as warm beside the head as paper is around a heated face; below the chin is a neck, or paper."""
+    least_body: float = 0.2
+    """There is a body below the chin: even a coat is warmer than the wall behind."""
+    most_bare_eyes: float = 0.075
+    """Skin beside the eyes is as warm as they are; paper with eye holes is not."""
+    least_corners: float = 0.17
+    least_share: float = 0.45
+    """The corners are most of what there is around the eyes: they stand out by so much of all that stands out."""
+    least_glasses: float = 0.25
+    least_spread: float = 0.09
 
 
 def judge(warmth: Warmth | None, limits: Limits | None = None) -> Verdict:
@@ -245,14 +295,16 @@ def judge(warmth: Warmth | None, limits: Limits | None = None) -> Verdict:
         return Verdict.TOO_COARSE
     own = limits if limits is not None else Limits()
     contrast = warmth.level_c - warmth.around_c
-    marked = warmth.eyes >= own.least_eyes or warmth.glasses >= own.least_glasses
+    coolest = own.least_level_c + own.level_with_air * max(0.0, warmth.around_c)
+    corners = max(own.least_corners, own.least_share * warmth.spread)
+    marked = warmth.corners >= corners or warmth.glasses >= own.least_glasses
+    halo = (warmth.sheet > own.most_halo and warmth.neck < own.least_neck) or warmth.neck < own.least_body
     broken = (
-        (contrast < own.least_contrast or warmth.level_c < own.least_level_c, Verdict.COLD),
-        (warmth.outline < own.least_outline or warmth.corners < own.least_corners, Verdict.OTHER_SHAPE),
-        (warmth.level_c > own.most_level_c, Verdict.OTHER_SHAPE),
-        (warmth.covered > own.most_covered, Verdict.WRONG_STRUCTURE),
+        (contrast < own.least_contrast or warmth.level_c < coolest, Verdict.COLD),
+        (warmth.outline < own.least_outline, Verdict.OTHER_SHAPE),
+        (warmth.level_c > own.most_level_c or warmth.sheet > own.most_sheet or halo, Verdict.OTHER_SHAPE),
+        (warmth.bare_eyes > own.most_bare_eyes, Verdict.WRONG_STRUCTURE),
         (warmth.spread < own.least_spread, Verdict.EVEN),
-        (not marked or warmth.explained < own.least_explained, Verdict.WRONG_STRUCTURE),
-        (warmth.symmetry < own.least_symmetry, Verdict.WRONG_STRUCTURE),
+        (not marked, Verdict.WRONG_STRUCTURE),
     )
     return next((verdict for holds, verdict in broken if holds), Verdict.LIVING)

@@ -51,33 +51,33 @@ def box_in_visible(matrix: Matrix, box: Box) -> Box:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Drift:
-    """Where living faces' warmth has lain of late, from where the alignment has it, in eye distances.
+    """Where living faces' warmth has lain of late beside where the alignment has it, in eye distances.
 
     `wrong` says that it lies off consistently, and not by parallax alone: somebody should align the cameras anew.
     """
 
     faces: int
-    x: float
-    y: float
+    beside: float
     wrong: bool
 
 
 class AlignmentWatch:
     """Sees the shifts of living faces over time. A single shift is parallax or chance; the same one always is not."""
 
-    def __init__(self, *, keep: int = 50, least: int = 10, most: float = 0.3) -> None:
-        self._shifts: deque[tuple[float, float]] = deque(maxlen=keep)
+    def __init__(self, *, keep: int = 50, least: int = 10, most: float = 0.25) -> None:
+        self._shifts: deque[float] = deque(maxlen=keep)
         self._least, self._most = least, most
 
-    def saw(self, x: float, y: float) -> None:
+    def saw(self, shift: float) -> None:
         """Take note of one face."""
-        self._shifts.append((x, y))
+        self._shifts.append(shift)
 
     @property
     def drift(self) -> Drift:
         """Say how it stands."""
         if not self._shifts:
-            return Drift(faces=0, x=0.0, y=0.0, wrong=False)
-        x, y = median(one[0] for one in self._shifts), median(one[1] for one in self._shifts)
-        off = float(np.hypot(x, y)) > self._most and len(self._shifts) >= self._least
-        return Drift(faces=len(self._shifts), x=x, y=y, wrong=off)
+            return Drift(faces=0, beside=0.0, wrong=False)
+        beside = median(self._shifts)
+        return Drift(
+            faces=len(self._shifts), beside=beside, wrong=abs(beside) > self._most and len(self._shifts) >= self._least
+        )

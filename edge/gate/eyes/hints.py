@@ -19,6 +19,7 @@ from models.face.geometry import Box, Face
 EVERYTHING_EVERY = 10
 """Everything is searched at least in every so-many-th look."""
 _AROUND_FACES, _AROUND_WARMTH = 0.35, 0.25
+_MOST_LARGER = 2.0
 _SKIN_C = (28.0, 42.5)
 _LEAST_WARM = 0.004
 """A warm place is a person from this part of the thermal picture on."""
@@ -40,6 +41,7 @@ class Hints:
         self._reference: npt.NDArray[np.uint8] | None = None
         self._now: npt.NDArray[np.uint8] | None = None
         self._faces: tuple[Face, ...] = ()
+        self._area: Box | None = None
         self._looks = 0
 
     def area(self, visible: Picture, thermal: Floats | None, matrix: Matrix | None) -> Hint:
@@ -56,7 +58,8 @@ class Hints:
             boxes.append(around((box_in_visible(matrix, one) for one in warm), _AROUND_WARMTH))
         known = [one for one in boxes if one is not None]
         # Where nothing changed since everything was searched in vain, and nothing is warm, there is nothing to find.
-        return Hint(search=bool(known), area=around(known, 0.0), warm=bool(warm))
+        self._area = _steady(self._area, around(known, 0.0))
+        return Hint(search=bool(known), area=self._area, warm=bool(warm))
 
     def after(self, found: Found | None) -> tuple[Face, ...]:
         """Take note of what the search found; None when there was none. Gives the faces."""
@@ -66,6 +69,16 @@ class Hints:
         if found.area is None:
             self._reference, self._looks = self._now, 0
         return found.faces
+
+
+def _steady(before: Box | None, wished: Box | None) -> Box | None:
+    """Keep the area of the look before while it holds the new one and is not much larger.
+
+    dlib places a box by its pyramid's steps, so the same face in another cut-out may get another box.
+    """
+    if before is None or wished is None or wished.area * _MOST_LARGER < before.area:
+        return wished
+    return before if before.span(wished) == before else wished
 
 
 def warm_places(thermal: Floats) -> list[Box]:

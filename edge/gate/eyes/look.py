@@ -182,10 +182,10 @@ class Eyes:
             warmth = look_for_warmth(face)
             verdict = judge(warmth)
             if warmth is not None and verdict is Verdict.LIVING:
-                self._watch.saw(warmth.shift_x, warmth.shift_y)
+                self._watch.saw(warmth.shift)
             liveness = findings.timed(findings.liveness(verdict, warmth), watch.lap("liveness"))
             if warmth is not None:
-                face = face.shifted(warmth.shift_x, warmth.shift_y)
+                face = face.shifted(warmth.shift, 0.0)
             rows, columns = thermal.shape
             skin = measure_skin(face, self._blackbody())
             temperature = findings.timed(

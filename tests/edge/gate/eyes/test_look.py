@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.gate.api import Reason, Standing
+from edge.gate.api import Guidance, Reason, Standing
 from edge.gate.config import EyesSettings, FeverSettings, ThermalSettings
-from edge.gate.api import Guidance
 from edge.gate.eyes.look import Eyes, open_eyes
 from models.api import BadPicture, Floats, ModelError, Picture
 from models.face.rendered import PERSON, STRANGER, draw_face
-from models.manifest import Role, Stack, stack_manifests
+from models.manifest import Role, Stack
+from models.store import identity
 from tests.support.faces import built
 
 SETTINGS = EyesSettings(camera="camera", thermal=ThermalSettings(device="thermal", max_age=timedelta(seconds=1)))
@@ -54,7 +54,7 @@ def test_a_face_gives_a_template_of_the_model_that_made_it(eyes: Eyes) -> None:
     assert glance.template.shape == (128,)
     assert glance.box is not None
     assert glance.face_px == glance.box.width >= 92
-    assert glance.model == stack_manifests(Stack.DLIB)[Role.RECOGNISER].identity
+    assert glance.model == identity(Stack.DLIB) == eyes.model
 
 
 def test_a_face_without_warmth_is_no_living_one(eyes: Eyes) -> None:
