@@ -64,6 +64,17 @@ class Overlap:
         self._worked()
         return True
 
+    async def ended(self, *, unless: asyncio.Event) -> bool:
+        """Wait until no transaction is under way, or something else has happened; whether none is."""
+        if self._flight is None:
+            return True
+        other = asyncio.create_task(unless.wait(), name="ingest:unless")
+        try:
+            await asyncio.wait({self._flight[0], other}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            other.cancel()
+        return self._flight[0].done()
+
     async def abandon(self) -> bool:
         """Let go of the transaction that is under way; whether there was one."""
         flight, self._flight = self._flight, None

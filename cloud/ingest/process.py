@@ -91,7 +91,7 @@ class IngestProcess:
         self._as_host = HostSession(config.ingest.host_id)
         self._downlink = Downlink(engine=engine, host=self._host, clock=clock, metrics=self._metrics)
         self._replays: list[repository.ReplayRow] = []
-        self._next_is_read = False
+        self._next_is_read = asyncio.Event()
         self._backoff = Backoff(random=random.random)
         self._broker = Check(status=Status.DOWN, detail="not connected yet")
         self._beat = Beat(clock=time.monotonic, silence_s=SILENT_S)
@@ -198,9 +198,10 @@ class IngestProcess:
                 await _publish(client, self._about_us(batch))
                 events = self._ingest.read(batch)
                 if storing is not None:
-                    self._next_is_read = bool(events)
+                    if events:
+                        self._next_is_read.set()
                     await storing
-                    self._next_is_read = False
+                    self._next_is_read.clear()
                 storing = asyncio.create_task(self._store(client, events), name="ingest:store")
                 self._beat.turn()
         finally:
@@ -211,7 +212,7 @@ class IngestProcess:
 
     async def _store(self, client: aiomqtt.Client, events: Sequence[Event]) -> None:
         await _publish(client, await self._ingest.advance(events))
-        if not self._next_is_read:
+        if await self._ingest.ended(unless=self._next_is_read):
             await _publish(client, await self._ingest.land())
         if self._replays:
             replays, self._replays = self._replays, []

@@ -161,6 +161,10 @@ class Ingest:
             self._metrics.batch.observe(time.perf_counter() - started)
         return self._tracking.outgoing(self._clock())
 
+    async def ended(self, *, unless: asyncio.Event) -> bool:
+        """Wait until no transaction is under way, or something else has happened; whether none is."""
+        return await self._flight.ended(unless=unless)
+
     async def land(self) -> list[Message]:
         """Wait until everything is stored; give what is to be published then."""
         await self._flight.land()

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import NullPool, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from cloud.alarms.tables import alarm
@@ -156,8 +157,16 @@ async def _new_database() -> str:
     base = postgres(durable=True)
     name = f"bench_{os.getpid()}_{time.monotonic_ns()}"
     engine = create_async_engine(base, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    async with engine.connect() as conn:
-        await conn.execute(text(f'CREATE DATABASE "{name}"'))
+    deadline = time.monotonic() + _STARTS_WITHIN_S
+    while True:
+        try:
+            async with engine.connect() as conn:
+                await conn.execute(text(f'CREATE DATABASE "{name}"'))
+            break
+        except DBAPIError:  # it listens before it can work
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.2)
     await engine.dispose()
     return f"{base.rsplit('/', 1)[0]}/{name}"
 
