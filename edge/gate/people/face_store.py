@@ -58,8 +58,9 @@ class FaceStore:
 
     def consents(self, db: sqlite3.Connection, person: str | None = None) -> dict[str, tuple[str, Consent]]:
         """Give (person, consent) by the consent's id, of somebody or of all; what does not open is left out."""
+        everything = "SELECT id, person, sealed FROM consents"
         rows = db.execute(
-            "SELECT id, person, sealed FROM consents WHERE ?1 IS NULL OR person = ?1", (person,)
+            *((everything,) if person is None else (f"{everything} WHERE person = ?", (person,)))
         ).fetchall()
         found: dict[str, tuple[str, Consent]] = {}
         for consent_id, holder, sealed in rows:

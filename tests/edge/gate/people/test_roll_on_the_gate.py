@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edge.gate.api import Reason
-from edge.gate.people.api import RollMismatch
+from edge.gate.people.api import Counts, RollMismatch
 from tests.support.gate_people import MODEL, NOW, Box, again, roll_of, somebody
 from wire.roll import Credential, CredentialKind, GateRule, RollDelta
 
@@ -138,3 +138,9 @@ def test_everyone_is_listed_with_their_templates(tmp_path: Path) -> None:
     assert (counts.people, counts.with_face, counts.faces, counts.credentials) == (3, 2, 4, 2)
     assert not counts.near_filing
     people.close()
+
+
+@pytest.mark.parametrize(("with_face", "near"), [(89_999, False), (90_000, True), (100_000, True)])
+def test_the_number_that_must_be_filed_is_told_before_it_is_reached(with_face: int, *, near: bool) -> None:
+    counts = Counts(people=with_face, with_face=with_face, faces=with_face, credentials=0, by_model={})
+    assert counts.near_filing is near
