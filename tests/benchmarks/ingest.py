@@ -117,6 +117,8 @@ def _stages(bench: Bench, of: str, first: Sample, last: Sample) -> None:
     rest = last.at - first.at - sum(spent.values())
     bench.add(Result(name=f"{of}_rest", value=round(1e6 * rest / metrics, 3), unit="us/metric"))
     bench.add(Result(name=f"{of}_cpu", value=round(1e6 * cpu / metrics, 3), unit="us/metric"))
+    # What a core of its own would take, whatever ran beside it; a neighbour makes it a little less, never more.
+    bench.add(Result(name=f"{of}_metrics_per_processor_s", value=round(metrics / cpu), unit="1/s"))
     broker = last.broker_cpu_s - first.broker_cpu_s
     bench.add(Result(name=f"{of}_broker_cpu", value=round(1e6 * broker / metrics, 3), unit="us/metric"))
     bench.add(Result(name=f"{of}_core_share", value=round(100 * cpu / (last.at - first.at), 1), unit="%"))
