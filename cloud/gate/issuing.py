@@ -94,7 +94,8 @@ async def issue(
 async def find_hosts(
     conn: AsyncConnection, actor: Actor, *, community_id: int, text: str, limit: int = 20
 ) -> list[RowMapping]:
-    """Find who may invite, by name or unit, where the actor issues passes; blocked people are left out."""
+    """Find who may invite, by name, unit or id, where the actor issues passes; blocked people are left out."""
+    need(actor, Permission.ISSUE_PASSES)
     if not text.strip() or not actor.may(Permission.ISSUE_PASSES, Where(community_id=community_id)):
         return []
     only = Visible(communities=frozenset({community_id}))

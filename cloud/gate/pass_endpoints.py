@@ -54,6 +54,14 @@ class PassView(BaseModel):
     revoked_ms: int | None
 
 
+class HostView(BaseModel):
+    """Somebody who may invite."""
+
+    id: str
+    name: str
+    unit: str
+
+
 class PassIssued(BaseModel):
     """A new pass; `text` is what its QR code says. Whoever has it can use it."""
 
@@ -94,6 +102,20 @@ async def passes(
         )
     items = [PassView(**_pass(row)) for row in rows]
     return Page(items=items, next_cursor=items[-1].id if len(items) == limit else None)
+
+
+@router.get("/gates/hosts", summary="Find who may invite", responses=errors(401, 403, 422))
+async def hosts(
+    *,
+    actor: ActorDep,
+    engine: EngineDep,
+    community: Id,
+    q: Annotated[Plain, Query(min_length=1, max_length=80, description="in name, unit or id")],
+) -> Page[HostView, int]:
+    """Find the host of a pass: the first 20 who fit and are not blocked, where the asker issues passes."""
+    async with reading(engine) as conn:
+        rows = await issuing.find_hosts(conn, actor, community_id=community, text=q)
+    return Page(items=[HostView(id=row["key"], name=row["name"], unit=row["unit"]) for row in rows])
 
 
 @router.post(

@@ -138,6 +138,10 @@ class Puller:
             await self._client.aclose()
             self._client = None
 
+    def trust(self, keys: PublicKeys) -> None:
+        """Take other public keys, as when the service changed its own."""
+        self._keys = keys
+
     def wait_s(self) -> float:
         """Give how long to wait before the next pull."""
         doubled = self._settings.every_s * 2.0 ** min(self.state.failures, _MOST_DOUBLINGS)

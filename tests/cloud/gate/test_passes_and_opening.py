@@ -150,6 +150,23 @@ async def test_passes_need_their_permission(gate_town: GateTown) -> None:
             assert (await client.post(f"/api/v1/gates/passes/{made['id']}/revoke")).status_code == status
 
 
+async def test_who_issues_passes_finds_hosts_and_no_more(gate_town: GateTown) -> None:
+    async with gate_town.town.client("manager") as client:
+        host = await added(client, gate_town)
+        await added(client, gate_town, name="张三", blocked=True)
+    async with gate_town.town.client("operator") as client:
+
+        async def found(community: int, text: str) -> Any:
+            return await client.get("/api/v1/gates/hosts", params={"community": community, "q": text})
+
+        assert (await found(gate_town.garden, "张")).json()["items"] == [{"id": host, "name": "张伟", "unit": "3-1201"}]
+        assert (await found(gate_town.garden, "王")).json()["items"] == []
+        assert (await found(gate_town.town.scopes["lake"].id, "张")).json()["items"] == []
+        assert (await found(gate_town.garden, "")).status_code == 422
+    async with gate_town.town.client("viewer") as client:
+        assert (await found(gate_town.garden, "张")).status_code == 403
+
+
 async def test_passes_come_in_pages(gate_town: GateTown) -> None:
     async with gate_town.town.client("manager") as client:
         host = await added(client, gate_town)

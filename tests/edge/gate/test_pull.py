@@ -11,6 +11,7 @@ from tests.support.gate_rolls import KEY, KEYS, NOW, OTHER, ROLL
 from tests.support.gate_service import Asked, GateService, StoredRoll, gate_service
 from wire.roll import Person, PersonKind, RollDelta
 from wire.roll_codec import encode_delta, encode_roll
+from wire.seal import PublicKeys
 
 WANG = Person(id="r9", kind=PersonKind.RESIDENT, name="王芳")
 
@@ -134,6 +135,15 @@ async def test_what_is_not_the_service_s_roll_changes_nothing(
 async def test_other_answers_say_what_to_do(service: GateService, puller: Puller, status: int, said: str) -> None:
     service.answer = says(encode_roll(ROLL, KEY), status)
     await fails(puller, said)
+
+
+async def test_a_key_that_was_replaced_is_trusted_when_the_agent_is_told(
+    service: GateService, puller: Puller, people: StoredRoll
+) -> None:
+    service.answer = says(encode_roll(ROLL, OTHER))
+    await fails(puller, "not signed by the service")
+    puller.trust(PublicKeys.of([KEY.public, OTHER.public]))
+    assert (await puller.pull()).revision == 7
 
 
 async def test_a_service_that_is_down_is_told_and_returns(
