@@ -74,10 +74,10 @@ def changed_area(before: npt.NDArray[np.uint8], now: npt.NDArray[np.uint8], heig
         return None
     down, across = height / now.shape[0], width / now.shape[1]
     return Box(
-        left=columns[0] * across,
-        top=rows[0] * down,
-        right=(columns[-1] + 1) * across - 1,
-        bottom=(rows[-1] + 1) * down - 1,
+        left=float(columns[0] * across),
+        top=float(rows[0] * down),
+        right=float((columns[-1] + 1) * across - 1),
+        bottom=float((rows[-1] + 1) * down - 1),
     )
 
 

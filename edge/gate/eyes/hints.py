@@ -1,10 +1,10 @@
-"""Where a face may be: where the picture changed, where faces were, where it is warm as skin is.
+"""Where a face may be: where faces were, where it is warm as skin is, or else where the picture changed.
 
 A hint only makes the search quicker. What a hint leaves out is searched whenever the hinted area holds no face, and
 everything is searched anew every few looks, so that a wrong hint costs time and never a face.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -18,7 +18,8 @@ from models.face.geometry import Box, Face
 
 EVERYTHING_EVERY = 10
 """Everything is searched at least in every so-many-th look."""
-_AROUND_FACES, _AROUND_WARMTH = 0.35, 0.25
+_AROUND_FACES, _AROUND_WARMTH = 0.3, 0.2
+_HEAD = 1.5
 _MOST_LARGER = 2.0
 _SKIN_C = (28.0, 42.5)
 _LEAST_WARM = 0.004
@@ -52,11 +53,13 @@ class Hints:
         self._looks += 1
         if self._reference is None or self._looks >= EVERYTHING_EVERY:
             return Hint(search=True, area=None, warm=bool(warm))
-        changed = changed_area(self._reference, self._now, height, width)
-        boxes = [around([face.box for face in self._faces], _AROUND_FACES), changed]
-        if matrix is not None:
-            boxes.append(around((box_in_visible(matrix, one) for one in warm), _AROUND_WARMTH))
-        known = [one for one in boxes if one is not None]
+        faces = around([face.box for face in self._faces], _AROUND_FACES)
+        if matrix is not None and warm:
+            # Whoever lives is warm; what else changed is clothes and shadows.
+            new = around((box_in_visible(matrix, _top(one)) for one in warm), _AROUND_WARMTH)
+        else:
+            new = changed_area(self._reference, self._now, height, width)
+        known = [one for one in (faces, new) if one is not None]
         # Where nothing changed since everything was searched in vain, and nothing is warm, there is nothing to find.
         self._area = _steady(self._area, around(known, 0.0))
         return Hint(search=bool(known), area=self._area, warm=bool(warm))
@@ -69,6 +72,11 @@ class Hints:
         if found.area is None:
             self._reference, self._looks = self._now, 0
         return found.faces
+
+
+def _top(place: Box) -> Box:
+    """Give the upper end of something warm: a head is above its neck and arms."""
+    return replace(place, bottom=min(place.bottom, place.top + _HEAD * place.width))
 
 
 def _steady(before: Box | None, wished: Box | None) -> Box | None:
