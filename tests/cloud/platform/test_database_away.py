@@ -42,15 +42,19 @@ async def test_a_server_that_hangs_up_at_once_is_unavailable() -> None:
 
 async def starting_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer as PostgreSQL does while it reads its log after a crash."""
-    length, code = struct.unpack("!ii", await reader.readexactly(8))
-    if code == 80877103:  # it is asked whether it speaks TLS
-        writer.write(b"N")
-        length, _ = struct.unpack("!ii", await reader.readexactly(8))
-    await reader.readexactly(length - 8)
-    fields = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"
-    writer.write(b"E" + struct.pack("!i", len(fields) + 4) + fields)
-    writer.close()
-    await writer.wait_closed()
+    try:
+        length, code = struct.unpack("!ii", await reader.readexactly(8))
+        if code == 80877103:  # it is asked whether it speaks TLS
+            writer.write(b"N")
+            length, _ = struct.unpack("!ii", await reader.readexactly(8))
+        await reader.readexactly(length - 8)
+        fields = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"
+        writer.write(b"E" + struct.pack("!i", len(fields) + 4) + fields)
+        await reader.read()  # until the other side has hung up
+    except (asyncio.IncompleteReadError, ConnectionError):
+        pass  # it did so earlier
+    finally:
+        writer.transport.abort()
 
 
 async def test_a_server_that_is_starting_up_is_unavailable_also_at_the_start_of_a_process() -> None:
@@ -66,8 +70,8 @@ async def test_a_process_waits_for_its_database() -> None:
     asked = asyncio.Semaphore(0)
 
     async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.release()
         await starting_up(reader, writer)
+        asked.release()
 
     server = await asyncio.start_server(count, "127.0.0.1", 0)
     async with server:
@@ -76,7 +80,7 @@ async def test_a_process_waits_for_its_database() -> None:
         for _ in range(3):
             await asyncio.wait_for(asked.acquire(), 20)
         assert not waiting.done()
-        waiting.cancel()
+        waiting.cancel()  # it pauses now, for more than a second
         with pytest.raises(asyncio.CancelledError):
             await waiting
         await engine.dispose()
