@@ -201,6 +201,7 @@ class _Process:
             connected=lambda: self._agent.is_connected,
             waiting=lambda: self._intake.waiting,
             clock_trusted=lambda: self._clock.quality is not TimeQuality.BEHIND,
+            time_quality=lambda: self._clock.quality.value,
             clock_ms=self._wall,
             new_id=lambda: uuid.uuid4().hex,
             random=random.random,

@@ -84,6 +84,10 @@ class EyesSettings(Strict):
     thermal: ThermalSettings | None = None
     models: str | None = Field(default=None, description="the models folder; by default where `linli models` puts them")
     stack: Literal["dlib", "opencv-zoo"] = "dlib"
+    former: Literal["dlib", "opencv-zoo"] | None = Field(
+        default=None,
+        description="the models before these: whoever only they know is enrolled in the new ones in passing",
+    )
     smallest_face: Annotated[int, Field(ge=40, le=1000)] = Field(default=92, description="pixels across")
     max_age: Duration = timedelta(milliseconds=500)
 
@@ -134,6 +138,7 @@ class GatehouseSettings(Strict):
     `demo` marks people who are simulated: their thresholds never come near a real gate, nor a real one near them.
     """
 
+    community: Label | None = Field(default=None, description="the community's name on the kiosk")
     data: str = Field(default="gates", min_length=1, description="the folder of the gates, in the agent's data folder")
     key_file: str = Field(min_length=1, description="the key of the templates, apart from the data; made at first use")
     roll: RollSettings = RollSettings()

@@ -141,6 +141,7 @@ class Front:
 
     def opened_by_hand(self, way: Way, opening: Opening) -> None:
         """Show an opening that nobody at the gate was judged for, and count it."""
+        self.begin(way)
         self._end(Answer.OPEN, way=way, opening=opening, name=NOBODY.name)
 
     def _end(

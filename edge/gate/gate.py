@@ -22,8 +22,9 @@ from edge.gate.lookout import Lookout, Seen
 from edge.gate.opener import Opener
 from edge.gate.passes import LedgerFailed
 from edge.gate.people.api import PeopleError
+from edge.gate.people.keeping import Template
 from edge.gate.pictures import as_jpeg
-from edge.gate.ports import Glance, Presented, Sight
+from edge.gate.ports import FormerModels, Glance, Presented, Sight
 from edge.gate.presence import Presence
 from edge.gate.remote import NoOrder, read_order
 from models.api import ModelError
@@ -41,8 +42,8 @@ _NO_ORDER, _NOT_OPENED = 2, 3
 class Gate:
     """One gate of an agent. `run` it; `heard` takes what the agent's devices say; `front` is what it shows.
 
-    `sight` looks through its cameras; without it `sightless` says why, or is empty where there are none.
-    `others_busy` says whether a door that it is interlocked with is in use.
+    `sight` looks through its cameras, `former` by the models before its own; without `sight`, `sightless` says why, or
+    is empty where there are no cameras. `others_busy` says whether a door that it is interlocked with is in use.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Gate:
         house: Gatehouse,
         *,
         sight: Sight | None,
+        former: FormerModels | None,
         sightless: str,
         others_busy: Callable[[], bool],
     ) -> None:
@@ -60,6 +62,7 @@ class Gate:
         self.settings = settings
         self._house = house
         self._others_busy = others_busy
+        self._former = former
         self.door = Door(settings.door, target=lambda: house.target(settings.door.device), monotonic=house.monotonic)
         eyes = settings.eyes
         self.lookout = None if sight is None or eyes is None else self._lookout(eyes, sight)
@@ -78,6 +81,7 @@ class Gate:
                 see=self._see,
                 blind=lambda: self._blind(sightless),
                 confirmed_ms=house.confirmed_ms,
+                former=former,
             ),
         )
         self.front = Front(
@@ -213,7 +217,9 @@ class Gate:
         if glance.template is None or later or self._turn.locked() or self.is_busy():
             return
         async with self._turn:
-            verdict = await self._judge.judge(Presented(way=Way.FACE, at_s=seen.at_s, glance=glance))
+            verdict = await self._judge.judge(
+                Presented(way=Way.FACE, at_s=seen.at_s, glance=glance, picture=seen.frame.image)
+            )
             enough = self._presence.is_enough(verdict.decision, self._house.monotonic())
             if not enough or self._is_walking_through(verdict.known):
                 return
@@ -250,6 +256,7 @@ class Gate:
             opening = await self._opener.open(attempt, said)
             took = took_ms()
             await self._note_passage(verdict.known, opening)
+            await self._move_to_new_models(verdict, opening)
         else:
             took = took_ms()
             self.front.tell({"decision": said("", 0.0)})
@@ -311,6 +318,24 @@ class Gate:
                 await asyncio.to_thread(ledger.leave, area, known.person.id)
         except LedgerError as error:
             self._log.error("who is inside cannot be noted", reason=str(error))
+
+    async def _move_to_new_models(self, verdict: Verdict, opening: Opening) -> None:
+        """Enrol somebody whom only the former models knew in the present ones, by the same picture."""
+        old, new, people, models = verdict.former, verdict.glance, self._house.people, self._former
+        person, confirmed = verdict.known.person, opening.outcome is OpeningOutcome.CONFIRMED
+        if not confirmed or person is None or models is None or old is None or new is None:
+            return
+        if old.template is None or new.template is None:
+            return
+        before = Template(model=old.model, metric=models.metric, values=old.template)
+        after = Template(model=new.model, metric=people.metric, values=new.template)
+        try:
+            moved = await asyncio.to_thread(people.seen, person.id, old=before, new=after)
+        except PeopleError as error:
+            self._log.error("somebody cannot be moved to the new models", reason=str(error))
+            return
+        if moved:
+            self._log.info("somebody was enrolled in the new models in passing")
 
     # ---- eyes
 

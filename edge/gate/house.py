@@ -22,7 +22,8 @@ class Gatehouse:
 
     `keys` are those by which the service signs; `confirmed_ms` is when it last said that the roll is the newest.
     `target` gives a device as it is now; `accepts` says whether the token of a command is fresh; `connected` whether
-    the broker is there; `journalled` whether all that was told is durable.
+    the broker is there; `journalled` whether all that was told is durable; `time_quality` how far the clock can be
+    trusted, in the words of the contract.
     """
 
     community: str
@@ -41,6 +42,7 @@ class Gatehouse:
     connected: Callable[[], bool]
     journalled: Callable[[], bool]
     clock_trusted: Callable[[], bool]
+    time_quality: Callable[[], str]
     clock_ms: Callable[[], int]
     monotonic: Callable[[], float]
     new_id: Callable[[], str]

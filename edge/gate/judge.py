@@ -13,7 +13,7 @@ from edge.gate.health import Provider
 from edge.gate.ledger import GateLedger, LedgerError
 from edge.gate.passes import LedgerFailed
 from edge.gate.people.api import Identification, PeopleError
-from edge.gate.ports import Glance, Passes, Presented, Roster
+from edge.gate.ports import FormerModels, Glance, Passes, Presented, Roster
 from edge.gate.tries import Tries
 from runtime.logs import get_log
 from wire.roll import Person, VisitorPass
@@ -61,6 +61,8 @@ class Verdict:
     presented: Presented
     glance: Glance | None
     identification: Identification | None = None
+    former: Glance | None = None
+    """How the models before these saw the face, where only they knew it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,6 +84,7 @@ class Surroundings:
     see: Callable[[float], Awaitable[Glance | None]]
     blind: Callable[[], Reason]
     confirmed_ms: Callable[[], int | None]
+    former: FormerModels | None = None
 
 
 class Judge:
@@ -98,10 +101,15 @@ class Judge:
         """Make the checks, and decide. Nothing is opened, and nothing used up."""
         policy = await self.policy()
         known, glance, identification = NOBODY, presented.glance, None
+        former: Glance | None = None
 
         async def identity() -> CheckResult:
-            nonlocal known, glance, identification
+            nonlocal known, glance, identification, former
             result, known, glance, identification = await self._identity(presented)
+            if presented.way is Way.FACE and known is NOBODY:
+                moved = await self._by_former_models(presented)
+                if moved is not None:
+                    result, known, identification, former = moved
             return result
 
         first = await self._within(policy, Check.IDENTITY, identity)
@@ -126,6 +134,7 @@ class Judge:
             presented=presented,
             glance=glance,
             identification=identification,
+            former=former,
         )
 
     async def policy(self) -> Mapping[Check, CheckPolicy]:
@@ -196,6 +205,20 @@ class Judge:
         if person is None or not person.face:
             return CheckResult.failed(Check.IDENTITY, Reason.UNKNOWN_FACE, **figures), NOBODY, glance, found
         return CheckResult.passed(Check.IDENTITY, **figures), Known(person=person), glance, found
+
+    async def _by_former_models(self, presented: Presented) -> tuple[CheckResult, Known, Identification, Glance] | None:
+        """Look up a face that the present models do not know by those before them; None when these do not either."""
+        former, roster = self._around.former, self._around.roster
+        if former is None or presented.picture is None or presented.glance is None or presented.glance.template is None:
+            return None
+        seen = await asyncio.to_thread(former.sight.look, presented.picture, None)
+        if seen.template is None:
+            return None
+        found = await asyncio.to_thread(roster.identify, seen.template, model=seen.model)
+        person = None if found.person is None else await asyncio.to_thread(roster.person, found.person)
+        if person is None or not person.face:
+            return None
+        return CheckResult.passed(Check.IDENTITY, **_figures(found)), Known(person=person), found, seen
 
     async def _by_pass(self, text: str) -> tuple[CheckResult, Known]:
         passes, moment = self._around.passes, self._around.moment()

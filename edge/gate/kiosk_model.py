@@ -3,6 +3,7 @@
 import threading
 from collections.abc import AsyncIterator
 
+from drivers.profile import Label
 from edge.gate.api import Way
 from edge.gate.gate import Gate
 from edge.gate.kiosk.api import KioskFacts, KioskState, Picture
@@ -14,7 +15,7 @@ _WIDEST = 640
 class GateKiosk:
     """A `KioskModel` over a gate that runs."""
 
-    def __init__(self, gate: Gate, *, community: str) -> None:
+    def __init__(self, gate: Gate, *, community: Label) -> None:
         self._gate = gate
         self._lock = threading.Lock()
         self._last: Picture | None = None
@@ -26,8 +27,8 @@ class GateKiosk:
             gate=gate.name,
             label_zh=settings.label.zh,
             label_en=settings.label.en,
-            community_zh=community,
-            community_en=community,
+            community_zh=community.zh,
+            community_en=community.en,
             ways=tuple(way for way in Way if way in ways),
             thermal=settings.eyes is not None and settings.eyes.thermal is not None,
             keeps_snapshots=settings.keep_snapshots is not None,

@@ -82,6 +82,13 @@ class Lookout:
         return self._settings.thermal is not None and self._warmth(self._monotonic(), slack_s=_LOST_AFTER_S) is None
 
     @property
+    def thermal_age_s(self) -> float | None:
+        """How old the newest thermal picture is; None without any."""
+        device = self._thermal()
+        frame = device.latest() if isinstance(device, ThermalCamera) else None
+        return None if frame is None else self._monotonic() - frame.at_s
+
+    @property
     def blind(self) -> Reason:
         """Why there is no clear face to be had."""
         return Reason.NO_CAMERA if self.camera_lost else Reason.FACE_NOT_CLEAR

@@ -12,6 +12,7 @@ from edge.gate.api import CheckResult, Guidance, Reason, Way
 from edge.gate.people.api import Counts, Identification
 from models.api import Floats, Picture
 from models.face.geometry import Box
+from models.face.search import Metric
 from wire.roll import GateRule, Person, VisitorPass
 
 Warmth = npt.NDArray[np.float32]
@@ -142,6 +143,14 @@ class Sight(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FormerModels:
+    """The models before the present ones, and how their templates are compared, while people are moved."""
+
+    sight: Sight
+    metric: Metric
+
+
 class Roster(Protocol):
     """Who may pass, with faces (`edge.gate.people`). Methods block."""
 
@@ -212,9 +221,13 @@ class Passes(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Presented:
-    """What somebody shows the gate. `text` is a card's number, a pass or a PIN, and a secret; `at_s` is monotonic."""
+    """What somebody shows the gate. `text` is a card's number, a pass or a PIN, and a secret; `at_s` is monotonic.
+
+    `picture` is what `glance` was taken from, for models before these.
+    """
 
     way: Way
     at_s: float
     text: str = field(default="", repr=False)
     glance: Glance | None = None
+    picture: Picture | None = field(default=None, repr=False)

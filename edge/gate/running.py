@@ -15,6 +15,7 @@ from typing import Literal
 import httpx
 
 from drivers.api import PointResult
+from drivers.profile import Label
 from edge.executor import CommandTarget
 from edge.gate.api import Check
 from edge.gate.config import GatehouseSettings, GateSettings, KioskSettings, ProviderSettings
@@ -32,6 +33,7 @@ from edge.gate.people.people import People, open_people
 from edge.gate.people.place import attach
 from edge.gate.people.sharing import Sharing
 from edge.gate.people.start_test import start_test
+from edge.gate.ports import FormerModels
 from edge.gate.pull import Puller, PullSettings
 from edge.gate.staff_desk import StaffDesk
 from models.api import ModelError
@@ -64,6 +66,7 @@ class GateHost:
     connected: Callable[[], bool]
     waiting: Callable[[], int]
     clock_trusted: Callable[[], bool]
+    time_quality: Callable[[], str]
     clock_ms: Callable[[], int]
     new_id: Callable[[], str]
     random: Callable[[], float]
@@ -83,6 +86,7 @@ class Gates:
         self._running: dict[str, Gate] = {}
         self._problem = "not open yet"
         self._keys = _NO_KEYS
+        self._former: dict[str, FormerModels] = {}
         self._log = get_log("edge.gate")
         host.health.add("gatehouse", self.check)
 
@@ -123,6 +127,7 @@ class Gates:
                 settings,
                 house,
                 sight=sight if isinstance(sight, Eyes) else None,
+                former=self._former.get(name),
                 sightless=sight if isinstance(sight, str) else "",
                 others_busy=self._busy(settings.interlock),
             )
@@ -162,13 +167,14 @@ class Gates:
             waiting=self._host.waiting,
         )
         told = self._log.bind(gate=gate.name)
+        community = self._settings.community or Label(zh=house.community, en=house.community)
 
         def ready(port: int) -> None:
             told.info("the kiosk is served", url=f"http://{settings.host}:{port}/")
 
         while True:
             try:
-                await serve_kiosk(GateKiosk(gate, community=house.community), desk, settings, ready=ready)
+                await serve_kiosk(GateKiosk(gate, community=community), desk, settings, ready=ready)
             except OSError as error:
                 told.error("the kiosk cannot be served", reason=str(error))
             await asyncio.sleep(_KIOSK_AGAIN_S)
@@ -211,6 +217,7 @@ class Gates:
             connected=host.connected,
             journalled=lambda: host.waiting() == 0,
             clock_trusted=host.clock_trusted,
+            time_quality=host.time_quality,
             clock_ms=host.clock_ms,
             monotonic=time.monotonic,
             new_id=host.new_id,
@@ -295,6 +302,11 @@ class Gates:
             models = None if settings.eyes.models is None else self._host.path(settings.eyes.models)
             try:
                 found[name] = open_eyes(settings.eyes, settings.temperature, models_folder=models)
+                if settings.eyes.former is not None:
+                    before = settings.eyes.model_copy(update={"stack": settings.eyes.former})
+                    sight = open_eyes(before, settings.temperature, models_folder=models)
+                    metric = _STACKS[Stack(settings.eyes.former)].metric
+                    self._former[name] = FormerModels(sight=sight, metric=metric)
             except ModelError as error:
                 self._log.error("a gate has no eyes; cards, passes and PINs go on", gate=name, reason=str(error))
                 found[name] = str(error)

@@ -123,6 +123,9 @@ def _check_eyes(where: str, gate: GateSettings, profiles: Mapping[str, Profile])
                 message = "a gate without eyes can never check this, and would let nobody in"
                 yield Problem(key=f"{where}.checks.{check.value}", message=message, remedy="give it `eyes`, or drop it")
         return
+    if eyes.former == eyes.stack:
+        remedy = "name the models that were there before, or drop the key"
+        yield Problem(key=f"{where}.eyes.former", message=f"`{eyes.stack}` is what the gate uses now", remedy=remedy)
     kinds = [("eyes.camera", eyes.camera, _VISIBLE)]
     if eyes.thermal is not None:
         kinds.append(("eyes.thermal.device", eyes.thermal.device, _WARM))

@@ -218,7 +218,7 @@ class StaffDesk:
         return GateStatus(
             now_ms=house.clock_ms(),
             clock_trusted=house.clock_trusted(),
-            time_source=str(house.zone),
+            time_source=house.time_quality(),
             cameras=self._cameras(),
             models=self._models,
             threshold=None if force is None else force.threshold,
@@ -244,7 +244,8 @@ class StaffDesk:
         size = "" if seen is None else f"{seen.frame.image.shape[1]}x{seen.frame.image.shape[0]}"
         lines = [CameraLine(name=eyes.camera, thermal=False, good=not lookout.camera_lost, age_s=age_s, size=size)]
         if eyes.thermal is not None:
-            lines.append(CameraLine(name=eyes.thermal.device, thermal=True, good=not lookout.thermal_lost))
+            age_s = lookout.thermal_age_s
+            lines.append(CameraLine(name=eyes.thermal.device, thermal=True, good=not lookout.thermal_lost, age_s=age_s))
         return tuple(lines)
 
     def _seen(self) -> Seen | None:

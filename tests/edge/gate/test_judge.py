@@ -17,9 +17,10 @@ from edge.gate.judge import Judge, Surroundings
 from edge.gate.ledger import GateLedger
 from edge.gate.passes import LedgerFailed, PassVerdict
 from edge.gate.people.api import Counts, Identification, StoreBroken
-from edge.gate.ports import Presented
+from edge.gate.ports import FormerModels, Presented
 from models.api import Floats
 from models.face.geometry import Box
+from models.face.search import Metric
 from runtime.config import validate
 from wire.roll import GateRule, Person, PersonKind, VisitorPass
 
@@ -326,3 +327,33 @@ async def test_health_is_asked_beside_the_others_and_only_of_who_is_known(ledger
     assert asked == ["h1", "h1"]
     await stand.by(Way.CARD, "other")
     assert len(asked) == 2
+
+
+async def test_whoever_only_the_former_models_know_comes_in_and_is_remembered_for_moving(ledger: GateLedger) -> None:
+    stand = Stand(ledger)
+    before = Seen(model="old")
+
+    class Old:
+        def look(self, visible: Any, thermal: Any, **_: Any) -> Seen:
+            assert visible.shape == (2, 2, 3)
+            assert thermal is None
+            return before
+
+    def identify(template: Floats, *, model: str) -> Identification:
+        known = model == "old" and template is TEMPLATE
+        return (
+            Identification(person="p1", score=0.2) if known else Identification(person=None, reason=Reason.UNKNOWN_FACE)
+        )
+
+    stand.roster.identify = identify  # type: ignore[method-assign]
+    stand.judge._around = replace(stand.judge._around, former=FormerModels(sight=Old(), metric=Metric.DISTANCE))
+    presented = Presented(
+        way=Way.FACE,
+        at_s=asyncio.get_running_loop().time(),
+        glance=Seen(),
+        picture=np.zeros((2, 2, 3), dtype=np.uint8),
+    )
+    verdict = await stand.judge.judge(presented)
+    assert verdict.decision.answer is Answer.OPEN
+    assert verdict.former is before
+    assert verdict.known.id == "p1"

@@ -55,6 +55,7 @@ def test_an_agent_without_gates_says_nothing() -> None:
         ({"eyes": {"camera": "thermal"}}, "`thermal` speaks radiometric"),
         ({"eyes": {"camera": "camera", "thermal": {"device": "camera"}}}, "radiometric or thermal-array"),
         ({"readers": [{"device": "card", "point": "reads", "way": "card"}]}, "does not tell what was read"),
+        ({"eyes": {"camera": "camera", "former": "dlib"}}, "is what the gate uses now"),
         ({"interlock": ["south"]}, "the agent has no gate `south`"),
     ],
 )
