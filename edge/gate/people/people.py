@@ -24,7 +24,7 @@ from edge.gate.people.memory import Memory
 from edge.gate.people.migration import migrate
 from edge.gate.people.roll_store import RollStore
 from edge.gate.people.store import Vault, set_meta
-from edge.gate.people.upkeep import expire
+from edge.gate.people.upkeep import expire, recalibrate
 from models.api import Floats
 from models.face.calibrate import Aim
 from models.face.search import Metric
@@ -59,6 +59,7 @@ class People:
         self._listeners: list[Callable[[], object]] = []
         self._works: list[Callable[[], object]] = []
         self._erasers: list[Callable[[str], object]] = []
+        self._calibrated_ms = 0
         self._reseal: Callable[[], object] | None = None
         self._memory.refresh()
         self._told = self._memory.change
@@ -223,8 +224,9 @@ class People:
         self.settle(sorted(gone))
 
     def upkeep(self) -> None:
-        """Erase what has expired, forget what is past its retention, and seal the backup anew where that is due."""
+        """Do what is due: erase what has expired, calibrate what has outgrown its calibration, seal the backup anew."""
         due = expire(self)
+        self._calibrated_ms = recalibrate(self, last_ms=self._calibrated_ms)
         for work in self._works:
             work()
         if due and self._reseal is not None:

@@ -5,12 +5,31 @@ from typing import TYPE_CHECKING
 from edge.gate.people.api import DAY_MS
 from edge.gate.people.audit import KEEP_MS
 from edge.gate.people.store import meta, set_meta
+from models.face.calibrate import Aim
 
 if TYPE_CHECKING:
     from edge.gate.people.people import People
 
 KEEP_TOMBSTONES_MS = 400 * DAY_MS
 """A gate that was away for longer is set up anew instead of being told what was erased meanwhile."""
+
+
+RECALIBRATE_EVERY_MS = 3_600_000
+
+
+def recalibrate(people: "People", *, last_ms: int) -> int:
+    """Calibrate anew where the gallery has outgrown its calibration, once an hour at most; give when it was tried last.
+
+    Not where strangers' pictures were used, which are not kept: there somebody is told instead.
+    """
+    now_ms = people.now_ms()
+    record = people.calibration(people.model)
+    if record is None or record.strangers or not people.in_force(people.model).stale:
+        return last_ms
+    if now_ms - last_ms < RECALIBRATE_EVERY_MS:
+        return last_ms
+    people.calibrate(Aim(fpir=record.asked), by="growth")
+    return now_ms
 
 
 def expire(people: "People") -> bool:

@@ -69,7 +69,7 @@ def test_a_simulated_calibration_never_decides_at_a_real_gate(tmp_path: Path) ->
     people.close()
 
 
-def test_a_calibration_survives_a_restart_and_is_told_when_it_is_stale(tmp_path: Path) -> None:
+def test_a_calibration_survives_a_restart_and_is_made_again_when_it_is_stale(tmp_path: Path) -> None:
     box = Box(tmp_path)
     people, _ = box.with_faces(60, several=2)
     report = people.calibrate(Aim(fpir=0.01), by="test")
@@ -81,6 +81,11 @@ def test_a_calibration_survives_a_restart_and_is_told_when_it_is_stale(tmp_path:
     for number in range(60, 70):
         people.keep(f"p{number}", [template(faces(70, seed=3)[number])], consent=consent(), by="test")
     assert people.troubles() == ("the gallery has grown since it was calibrated: `linli gate calibrate`",)
+    people.upkeep()
+    anew = people.calibration(MODEL)
+    assert anew is not None
+    assert (anew.people, anew.asked) == (70, 0.01)
+    assert people.troubles() == ()
     people.close()
 
 

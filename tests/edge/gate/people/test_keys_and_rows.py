@@ -11,6 +11,7 @@ from edge.gate.people.crypto import Sealer, UnknownKey, Unopenable
 from edge.gate.people.evidence import Evidence
 from edge.gate.people.keys import make_keys, read_keys, write_keys
 from edge.gate.people.rotation import rotate
+from runtime.logs import configure_logs
 from tests.support.gate_people import MODEL, Box, again, consent, faces, roll_of, template
 
 
@@ -185,3 +186,19 @@ def test_a_key_of_another_user_is_refused(tmp_path: Path) -> None:
     os.chown(file, 12345, 12345)
     with pytest.raises(KeyRefused, match="belongs to another user"):
         read_keys(file)
+
+
+def test_no_log_line_names_anybody(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    configure_logs(process="gate under test", level="debug")
+    people, known = Box(tmp_path).with_faces(3)
+    people.by_card("CARD-00002")
+    people.by_card("04:A1:FF:02")
+    people.verify("p1", known[0], model=MODEL)
+    people.identify(known[1], model=MODEL)
+    people.back_up_with(lambda: Path("/nowhere").read_bytes())
+    people.erase("p1", by="guard")
+    people.close()
+    told = capfd.readouterr().err
+    assert "upkeep waits" in told, "what is logged is seen here"
+    for secret in ("Resident", "CARD", "A1FF", "A1:FF", "themselves", str(known[0][0])[:7]):
+        assert secret not in told
