@@ -17,7 +17,8 @@ BESIDE = 0.6
 _TURNED = {Stack.DLIB: 0.22, Stack.OPENCV_ZOO: 0.3}
 """How far the nose may lie beside the eyes' middle line, in eye distances; YuNet has its tip, which stands out."""
 _TILTED = 0.45
-_DARK, _BRIGHT, _CLIPPED = 45.0, 215.0, 0.3
+_DARK, _BRIGHT, _CLIPPED = 26.0, 215.0, 0.3
+"""Dark skin in good light has a mean of about 40: only what is darker still is the light's fault."""
 _WHITE = 250
 _BLURRED = 0.01
 _SIDE = 64

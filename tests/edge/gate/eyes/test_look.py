@@ -83,7 +83,7 @@ def test_two_beside_each_other_are_asked_to_come_one_by_one(eyes: Eyes) -> None:
 
 
 def test_a_face_in_the_dark_is_not_described(eyes: Eyes) -> None:
-    glance = eyes.look(scene((320, 240), light=0.45), None)
+    glance = eyes.look(scene((320, 240), light=0.3), None)
     assert (glance.guidance, glance.template) == (Guidance.TOO_DARK, None)
 
 
