@@ -19,6 +19,8 @@ RELAY_DEAD, RELAY_STUCK, RELAY_WITHOUT_EFFECT = "relay-dead", "relay-stuck", "re
 """It takes orders and does not switch; it does not let go again; it switches, and the lock feels nothing."""
 TAILGATING, CLOSE_TAILGATING, NOBODY_WALKS = "tailgating", "tailgating-close", "nobody-walks"
 """A second person catches the leaf and opens it again; two walk on one swing; who was let in does not come."""
+HURRY = "hurry"
+"""Whoever comes walks quickly, as in the morning."""
 EXIT_PRESSED, BOUNCE = "exit-pressed", "contact-bounce"
 """These happen once."""
 
@@ -36,6 +38,7 @@ _LASTING = (
     TAILGATING,
     CLOSE_TAILGATING,
     NOBODY_WALKS,
+    HURRY,
 )
 _ONCE = (EXIT_PRESSED, BOUNCE)
 
@@ -162,10 +165,11 @@ class DoorMachine(HasFaults):
             self._swings += [(at_s, at_s + _QUICK_SWING_S), (caught, caught + _QUICK_SWING_S)]
             return
         two = self._faults.has_any(TAILGATING, CLOSE_TAILGATING)
-        self._swings.append((at_s, at_s + _SWING_S * (2 if two else 1)))
+        swing = _QUICK_SWING_S if HURRY in self._faults else _SWING_S
+        self._swings.append((at_s, at_s + swing * (2 if two else 1)))
         for number in range(2 if two else 1):
-            start = at_s + 1.0 + _SWING_S * number
-            self._beams.append((start, start + 0.6))
+            start = at_s + swing / 3 + swing * number
+            self._beams.append((start, start + swing / 5))
 
     def _press(self) -> None:
         """Press the button inside: the lock lets go by its own wires, and somebody leaves."""

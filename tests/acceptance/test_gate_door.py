@@ -178,6 +178,16 @@ async def test_a_forced_door_is_told_and_an_exit_is_not(stand: GateStand, host: 
     assert decisions(host) == []
 
 
+async def test_a_second_one_on_one_grant_is_told(stand: GateStand, host: Host) -> None:
+    async with stand.agent():
+        await until_shut(host)
+        stand.breaks("door-1", "tailgating")
+        stand.presents("card-1", card(1))
+        assert (await next_decision(host, 0))["opened"] == "confirmed"
+        await until_shown(host, "tailgating", value=True)
+        assert shown(host, "forced") is False
+
+
 async def test_power_cut_in_the_middle_of_an_opening(stand: GateStand, host: Host) -> None:
     async with stand.agent_process() as process:
         await until_shut(host)

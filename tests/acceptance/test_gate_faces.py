@@ -85,6 +85,22 @@ async def test_each_is_judged_as_they_are(stand: tuple[GateStand, Host]) -> None
     assert gate.pulses() == 2
 
 
+async def test_fifty_people_in_a_row_are_let_in_one_by_one(stand: tuple[GateStand, Host]) -> None:
+    gate, host = stand
+    gate.breaks("door-1", "hurry")
+    for turn in range(50):
+        number = ENROLLED[turn % len(ENROLLED)]
+        before = len(decisions(host))
+        gate.stands(f"resident {number} at-once")
+        found = await next_decision(host, before, within=_PATIENCE_S)
+        assert (found["answer"], found["opened"], found["who"]) == ("open", "confirmed", resident(number)), turn
+        gate.stands("nobody")
+        await until(host, lambda before=before: len(decisions(host)) > before and shown(host, "door") == 0)
+    assert gate.pulses() == 50
+    assert shown(host, "tailgating") is False
+    assert shown(host, "forced") is False
+
+
 async def test_a_camera_that_is_unplugged_leaves_the_other_ways(stand: tuple[GateStand, Host]) -> None:
     gate, host = stand
     gate.breaks("thermal-1", "dead")
