@@ -81,6 +81,9 @@ def _load(file: Path) -> "ModuleType":
     if spec is None or spec.loader is None:
         print(f"{file} is not a Python module", file=sys.stderr)
         raise typer.Exit(_CANNOT_RUN)
+    root = str(_FOLDER.parent.parent)
+    if root not in sys.path:
+        sys.path.insert(0, root)  # a benchmark uses what the tests have, also when `linli` is started by its script
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
