@@ -289,6 +289,11 @@ class Limits:
     least_spread: float = 0.09
 
 
+def has_glasses(warmth: Warmth | None) -> bool:
+    """Say whether spectacles lie over the inner corners of the eyes."""
+    return warmth is not None and warmth.glasses >= Limits().least_glasses
+
+
 def judge(warmth: Warmth | None, limits: Limits | None = None) -> Verdict:
     """Give the verdict: the first limit that is not kept says what it is."""
     if warmth is None:

@@ -42,9 +42,14 @@ def liveness(verdict: Verdict, warmth: Warmth | None) -> CheckResult:
     return CheckResult.failed(Check.LIVENESS, reason, **figures)
 
 
-def temperature(found: SkinTemperature | Trouble, fever: FeverSettings, size: tuple[int, int]) -> CheckResult:
-    """Hold a skin temperature against the limits; `size` is the thermal picture's (rows, columns)."""
-    figures: dict[str, bool | float | str] = {"sensor": sensor_class(*size)}
+def temperature(
+    found: SkinTemperature | Trouble, fever: FeverSettings, size: tuple[int, int], *, glasses: bool = False
+) -> CheckResult:
+    """Hold a skin temperature against the limits; `size` is the thermal picture's (rows, columns).
+
+    `glasses` is told beside it: they hide the warmest places of a face, and the value is lower for that.
+    """
+    figures: dict[str, bool | float | str] = {"sensor": sensor_class(*size), "glasses": glasses}
     if isinstance(found, Trouble):
         return CheckResult.unchecked(Check.TEMPERATURE, _NO_TEMPERATURE[found], trouble=found.value, **figures)
     figures |= {

@@ -29,7 +29,7 @@ from models.face.selftest import self_test
 from models.face.stack import FaceStack, StackOptions, make_stack
 from models.manifest import Stack
 from models.mask.cover import look_for_cover
-from models.presence.warmth import Verdict, judge, look_for_warmth
+from models.presence.warmth import Verdict, has_glasses, judge, look_for_warmth
 from models.runtime import OnnxNetwork, RuntimeOptions
 from models.store import default_folder, identity, require
 from models.temperature.skin import Blackbody, measure_skin
@@ -189,7 +189,8 @@ class Eyes:
             rows, columns = thermal.shape
             skin = measure_skin(face, self._blackbody())
             temperature = findings.timed(
-                findings.temperature(skin, self._fever, (rows, columns)), watch.lap("temperature")
+                findings.temperature(skin, self._fever, (rows, columns), glasses=has_glasses(warmth)),
+                watch.lap("temperature"),
             )
         mask = findings.mask(look_for_cover(visible, frame))
         return liveness, temperature, findings.timed(mask, watch.lap("mask"))
