@@ -107,18 +107,28 @@ class FaceStore:
         """Give the faces whose consent has ended."""
         return [row[0] for row in db.execute("SELECT id FROM faces WHERE expires_ms <= ?", (now_ms,))]
 
-    def since(self, db: sqlite3.Connection, seq: int) -> tuple[list[FaceRecord], list[str], int, int]:
-        """Give what changed after `seq`: faces, erased ids, the newest number, and how many rows do not open."""
+    def since(
+        self, db: sqlite3.Connection, seq: int, *, most: int = -1
+    ) -> tuple[list[FaceRecord], list[str], int, int]:
+        """Give what changed after `seq`: faces, erased ids, the newest number, and how many rows do not open.
+
+        With `most` at most so many faces, and of the rest what lies before the last of them.
+        """
         faces: list[FaceRecord] = []
         damaged, newest = 0, seq
-        rows = db.execute("SELECT id, person, model, sealed, seq FROM faces WHERE seq > ? ORDER BY seq", (seq,))
-        for face, person, model, sealed, number in rows.fetchall():
+        rows = db.execute(
+            "SELECT id, person, model, sealed, seq FROM faces WHERE seq > ? ORDER BY seq LIMIT ?", (seq, most)
+        ).fetchall()
+        for face, person, model, sealed, number in rows:
             newest = max(newest, number)
             if (record := self._opened(face, person, model, sealed)) is None:
                 damaged += 1
             else:
                 faces.append(record)
-        gone = db.execute("SELECT face, seq FROM tombstones WHERE seq > ? ORDER BY seq", (seq,)).fetchall()
+        last = newest if len(rows) == most else None
+        gone = db.execute(
+            "SELECT face, seq FROM tombstones WHERE seq > ?1 AND (?2 IS NULL OR seq <= ?2) ORDER BY seq", (seq, last)
+        ).fetchall()
         newest = max([newest, *(number for _, number in gone)])
         return faces, [face for face, _ in gone], newest, damaged
 

@@ -1,5 +1,6 @@
 """What a gate keeps in memory of its database, so that a look-up waits for no disk; it follows every change."""
 
+import sqlite3
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,6 +15,9 @@ from models.face.search import Metric
 
 _MANY = 200
 """So many erased templates are forgotten sooner by reading all others anew."""
+
+
+_AT_ONCE = 2000
 
 
 class Memory:
@@ -55,21 +59,29 @@ class Memory:
                     return
                 self._vault.follow_key()
                 _, self.revision, self.issued_ms = self._roll.state(db)
-                faces, gone, seq, damaged = self._faces.since(db, self._seq)
-                if len(gone) > _MANY and self._seq:
-                    self._gallery.clear()
-                    self.damaged = 0
-                    faces, _, seq, damaged = self._faces.since(db, 0)
-                elif self._seq:
-                    self._gallery.drop(gone)
+                self._load(db)
                 try:
                     self._records = {one.model: one for one in self._calibrations.all(db)}
                     self._refused = ""
                 except SimulatedCalibration as error:
                     self._records, self._refused = {}, str(error)
-            self.damaged += damaged + self._gallery.take(faces)
-            self._seq, self._version, self.change = seq, version, change
+            self._version, self.change = version, change
             self._sizes = {model: self._gallery.people(model) for model in self._gallery.by_model()}
+
+    def _load(self, db: sqlite3.Connection) -> None:
+        """Load faces part by part, so that no second copy of all is ever in memory."""
+        anew = self._seq == 0
+        while True:
+            faces, gone, seq, damaged = self._faces.since(db, self._seq, most=_AT_ONCE)
+            if len(gone) > _MANY and not anew:
+                self._gallery.clear()
+                self._seq, self.damaged, anew = 0, 0, True
+                continue
+            self._gallery.drop(gone)
+            self.damaged += damaged + self._gallery.take(faces)
+            self._seq = seq
+            if len(faces) + damaged < _AT_ONCE:
+                return
 
     def search(self, model: str, template: Floats, *, now_ms: int) -> tuple[Candidate, ...]:
         """Give the people who are most alike, the best first; ValueError for what is no template of this model."""

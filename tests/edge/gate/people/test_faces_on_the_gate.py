@@ -7,7 +7,7 @@ import pytest
 
 from edge.gate.api import Reason
 from edge.gate.people.api import DAY_MS, MOST_FACES, Consent, NoConsent, UnknownPerson
-from edge.gate.people.keeping import Template
+from edge.gate.people.keeping import Template, records_of
 from edge.gate.people.people import People
 from models.face.calibrate import Aim
 from models.face.search import Metric
@@ -196,3 +196,30 @@ def test_consent_shows_nobody_in_a_log() -> None:
     assert "Li" not in shown.replace("Linli", "")
     assert "values" not in repr(template(faces(1)[0]))
     assert dataclasses.fields(Template)[2].repr is False
+
+
+def test_many_faces_are_loaded_and_forgotten_part_by_part(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    people = box.open()
+    known = faces(4500)
+    records = records_of(
+        "p0", [template(one) for one in known], consent_id="c", expires_ms=NOW + YEAR, now_ms=NOW, origin="here",
+        random_bytes=people.vault.random_bytes,
+    )  # fmt: skip
+    with people.vault.write() as db:
+        people.faces.put(db, [dataclasses.replace(one, person=f"p{n}") for n, one in enumerate(records)])
+    people.settle()
+    other = box.open()
+    for one in (people, other):
+        assert one.counts().by_model == {MODEL: 4500}
+    with people.vault.write() as db:
+        people.faces.erase(db, [one.id for one in records[1000:1600]], at_ms=NOW)
+        people.faces.erase(db, [records[4499].id], at_ms=NOW)
+    people.settle()
+    for one in (people, other):
+        assert one.counts().by_model == {MODEL: 3899}
+        assert one.alike(known[1200], model=MODEL)[0].person != "p1200"
+        assert one.alike(known[999], model=MODEL)[0].person == "p999"
+        assert one.alike(known[4498], model=MODEL)[0].person == "p4498"
+        assert one.counts().damaged == 0
+        one.close()
