@@ -248,6 +248,7 @@ class Front:
             "face_works": self._lookout is not None and Reason.NO_MODEL not in troubles,
             "roll_stale": Reason.LIST_TOO_OLD in troubles,
             "provider_lost": Reason.PROVIDER_AWAY in troubles,
+            "gate": f"{self._house.agent}/{self._name}",
             "opened": self._answers[Answer.OPEN],
             "refused": self._answers[Answer.REFUSE],
             "called": self._answers[Answer.STAFF],

@@ -143,7 +143,7 @@ class Gates:
                     tasks.create_task(puller.run(), name="gate:pull")
                 if sharing is not None:
                     tasks.create_task(sharing.run(), name="gate:sharing")
-                tasks.create_task(self._watch_keys(house), name="gate:keys")
+                tasks.create_task(self._watch_keys(house, puller), name="gate:keys")
         finally:
             for name in self._running:
                 self._host.health.remove(f"gate:{name}")
@@ -246,7 +246,7 @@ class Gates:
         name = self._settings.roll.keys_file
         return _NO_KEYS if name is None else PublicKeys.parse(self._host.path(name).read_text(encoding="utf-8"))
 
-    async def _watch_keys(self, house: Gatehouse) -> None:
+    async def _watch_keys(self, house: Gatehouse, puller: Puller | None) -> None:
         """Take the service's new keys when it changes them; a file that cannot be read changes nothing."""
         while True:
             await asyncio.sleep(_KEYS_EVERY_S)
@@ -258,6 +258,8 @@ class Gates:
             if keys != self._keys:
                 self._keys = keys
                 house.passes.trust(keys)
+                if puller is not None:
+                    puller.trust(keys)
                 self._log.info("the service's keys have changed", keys=sorted(keys.by_id))
 
     def _make_puller(self, people: People, folder: Path) -> Puller | None:
