@@ -2,10 +2,10 @@
 
 import json
 import math
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from math import isfinite
 from typing import NamedTuple
 
@@ -113,6 +113,7 @@ class Shapes(dict[str, Shape | None]):
     def __init__(self, profile: Profile | None) -> None:
         super().__init__()
         self.points = profile.points if profile is not None else {}
+        self._shared = _shared(tuple(self.points))
 
     def __missing__(self, name: str) -> Shape | None:
         """Find out about a name; what is plain is most of what is ever read."""
@@ -121,10 +122,16 @@ class Shapes(dict[str, Shape | None]):
             point = self.points.get(name)
             bounds = (point.range.low, point.range.high) if point is not None and point.range is not None else ()
             plain = len(name) <= MAX_POINT_NAME and (point is None or point.value_type is not str)
-            shape = Shape(sys.intern(name), plain, *bounds)
+            shape = Shape(self._shared.get(name, name), plain, *bounds)
         if len(self) < _MAX_SHAPES:
             self[name] = shape
         return shape
+
+
+@lru_cache(maxsize=256)
+def _shared(names: tuple[str, ...]) -> dict[str, str]:
+    """Give one text for each name, the same for all devices of a profile."""
+    return {name: name for name in names}
 
 
 _MAX_SHAPES = 10_000
