@@ -265,6 +265,8 @@ class Gate:
         if decision.answer is Answer.STAFF:
             self.front.call_staff()
         self.front.judged(verdict, decision, opening, took_ms=took)
+        why = [f"{check}:{reason}" for check, reason in report.told(decision.reasons)]
+        self._log.info("decided", way=verdict.presented.way, answer=decision.answer, why=why, took_ms=round(took, 1))
         if decision.answer is not Answer.OPEN:
             await self._keep_evidence(verdict, decision)
 

@@ -37,8 +37,8 @@ def event(
             "way": way.value,
             "who": "" if about_health else who,
             "answer": decision.answer.value,
-            "reasons": _told(decision.reasons),
-            "advice": _told(decision.advice),
+            "reasons": told(decision.reasons),
+            "advice": told(decision.advice),
             "checks": {
                 result.check.value: result.standing.value
                 for result in decision.results
@@ -65,7 +65,7 @@ def by_hand(*, attempt: str, way: Way, opened: str, took_ms: float, by: str) -> 
     )
 
 
-def _told(found: Iterable[tuple[Check, Reason]]) -> list[list[str]]:
+def told(found: Iterable[tuple[Check, Reason]]) -> list[list[str]]:
     """Give checks with their reasons; of health only that it was about health."""
     return [["health", ""] if check in HEALTH else [check.value, reason.value] for check, reason in found]
 

@@ -30,6 +30,7 @@ OPTIONS = {
     "visits": "how many people come; 120 without it",
     "enrolled": "how many people have a face; 10000 without it",
     "quick": "1: 20 visits and 1000 faces",
+    "keep": "a folder that is not there yet: it keeps what the parts wrote",
     "budget": "the milliseconds within which a check must answer; 1500 without it",
 }
 _P99_MS, _COLD_S, _RSS_MB = 200.0, 5.0, 450.0
@@ -43,7 +44,8 @@ def measure(bench: Bench) -> None:
     visits = int(bench.options.get("visits", "20" if quick else "120"))
     enrolled = int(bench.options.get("enrolled", "1000" if quick else "10000"))
     with tempfile.TemporaryDirectory(prefix="linli-gate-") as folder:
-        asyncio.run(_whole(bench, Path(folder), visits=visits, enrolled=max(enrolled, _CAST)))
+        place = Path(bench.options.get("keep", folder))
+        asyncio.run(_whole(bench, place, visits=visits, enrolled=max(enrolled, _CAST)))
     _apart(bench)
 
 

@@ -95,7 +95,7 @@ def pictures_of(number: int, count: int = 3) -> list[Any]:
     ]
 
 
-def _for_drawn_people(now_ms: int) -> CalibrationRecord:
+def _for_drawn_people(people: int, now_ms: int) -> CalibrationRecord:
     """Give a threshold by which the cast is told apart (`linli bench people`); no real gate would take it."""
     return CalibrationRecord(
         model=identity(Stack.DLIB),
@@ -104,7 +104,7 @@ def _for_drawn_people(now_ms: int) -> CalibrationRecord:
         verify=DRAWN_THRESHOLD,
         why="",
         method="counted",
-        people=200,
+        people=people,
         probes=200,
         templates=600,
         asked=0.001,
@@ -324,7 +324,7 @@ devices = [{{ name = "thermal-1", profile = "hikvision-thermal-camera" }}]
         try:
             people.apply(roll)
             with people.vault.write() as db:
-                people.calibrations.put(db, _for_drawn_people(now_ms))
+                people.calibrations.put(db, _for_drawn_people(max(200, len(roll.people)), now_ms))
             enrolment = Enrolment(people=people, stack=stack, model=identity(Stack.DLIB))
             for number in faces:
                 consent = Consent(
