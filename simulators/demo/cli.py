@@ -21,9 +21,14 @@ def demo(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="The port of the pages; 8080 if it is free.")
     ] = None,
+    camera: Annotated[
+        str | None,
+        typer.Option(help="The gate sees by this webcam (0, 1, ...), video file or URL, and not by drawn people."),
+    ] = None,
+    no_gate: Annotated[bool, typer.Option("--no-gate", help="Leave the gate out.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the log of this command too.")] = False,
 ) -> None:
-    """Run a small community on this machine: simulated devices, an agent, a broker, and the service.
+    """Run a small community on this machine: simulated devices, agents, a gate, a broker, and the service.
 
     Ctrl-C ends everything; the next start goes on with the old data. Headless, the exit status is 0 only if every
     expected thing happened.
@@ -40,8 +45,19 @@ def demo(
     if report is not None and not report.resolve().parent.is_dir():
         print(f"the report cannot be written: there is no folder {report.resolve().parent}", file=sys.stderr)
         raise typer.Exit(1)
+    if camera is not None and no_gate:
+        print("--camera is for the gate, which --no-gate leaves out", file=sys.stderr)
+        raise typer.Exit(1)
     configure_logs(process="demo", level="info" if verbose else "warning")
-    choice = Choice(layout=Layout(data=data.resolve()), headless=headless, seconds=seconds, report=report, port=port)
+    choice = Choice(
+        layout=Layout(data=data.resolve()),
+        headless=headless,
+        seconds=seconds,
+        report=report,
+        port=port,
+        gate=not no_gate,
+        camera=camera,
+    )
     failures: list[BaseException] = []
     try:
         run_process(lambda stop: show(choice, stop), name="demo")

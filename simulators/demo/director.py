@@ -39,6 +39,8 @@ class Story:
     faulted_ms: dict[str, float] = field(default_factory=dict)
     order_seen_ms: dict[str, float] = field(default_factory=dict)
     commands: list[dict[str, Any]] = field(default_factory=list)
+    gate: dict[str, Any] | None = None
+    """What the gate decided; None without a gate."""
 
     def expect(self, what: str, *, seen: bool) -> None:
         """Note an expectation."""

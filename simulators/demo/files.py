@@ -6,7 +6,7 @@ from string import Template
 from simulators.demo.layout import AGENT, COMMUNITY, LOGIN, Layout, Ports, ensure_password
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
-PEOPLE = (LOGIN, "wang", "li")
+PEOPLE = (LOGIN, "wang", "li", "zhao")
 
 
 def write_files(layout: Layout, ports: Ports, *, notices_port: int) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 COMMUNITY = "sunshine-garden"
 AGENT = "edge-1"
+GATE_AGENT = "edge-gate"
+GATE = "north"
 LOGIN = "demo"
 
 
@@ -23,9 +25,17 @@ class Ports:
     agent: int
     ingest: int
     worker: int
+    gate: int
+    kiosk: int
+    camera: int
+    thermal: int
+    health: int
 
 
-PREFERRED = Ports(web=8080, broker=18830, pumps=15020, agent=9101, ingest=9102, worker=9103)
+PREFERRED = Ports(
+    web=8080, broker=18830, pumps=15020, agent=9101, ingest=9102, worker=9103,
+    gate=9104, kiosk=8090, camera=15031, thermal=15032, health=15033,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +48,21 @@ class Layout:
     def site(self) -> Path:
         """The agent's site file."""
         return self.data / "site.toml"
+
+    @property
+    def gate_site(self) -> Path:
+        """The site file of the gate's agent."""
+        return self.data / "gate.toml"
+
+    @property
+    def gate_scene(self) -> Path:
+        """The simulated devices of the gate."""
+        return self.data / "gate-scene.toml"
+
+    @property
+    def kiosk_staff(self) -> Path:
+        """Who may log in at the kiosk."""
+        return self.secrets / "kiosk-staff.toml"
 
     @property
     def cloud(self) -> Path:

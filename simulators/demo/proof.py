@@ -100,7 +100,8 @@ def settle(
     ledgers: list[tuple[str, str, PointLedger]] = []
     delays: dict[bool, list[float]] = {True: [], False: []}
     on_the_way: list[float] = []
-    not_good = sum(1 for rows in samples.values() for _, _, quality in rows if quality != Quality.GOOD)
+    compared = {devices[name] for name in DEVICES}
+    not_good = sum(q != Quality.GOOD for (number, _), rows in samples.items() if number in compared for _, _, q in rows)
     for name in DEVICES:
         profile = profiles[name]
         said = _answers(stack.layout.simulators, name, profile, since_ms=since_ms)
@@ -229,7 +230,8 @@ async def finish(
 ) -> dict[str, Any]:
     """Check what is left to expect, and give the report."""
     alarms = {device: await director.alarms_of(device) for device in DEVICES}
-    orders = await director.orders()
+    compared = {devices[name] for name in DEVICES}
+    orders = [order for order in await director.orders() if order["device_id"] in compared]
     for device in (PUMP, LIFT):
         raised = len(alarms[device])
         opened = sum(order["device_id"] == devices[device] for order in orders)
@@ -262,6 +264,7 @@ async def finish(
         "alarms": dict(states),
         "orders": dict(Counter(order["state"] for order in orders)),
         "commands": {"sent": len(story.commands), "confirmed": done, "failed": len(story.commands) - done},
+        **({} if story.gate is None else {"gate": story.gate}),
         "latency_ms": {
             **latency,
             "meaning": "from the first register change after the last read, to the sample seen in the store",

@@ -5,6 +5,7 @@ import json
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +13,14 @@ from simulators.control import ControlError
 from simulators.control import tell as tell_simulator
 from simulators.demo.api import Api
 from simulators.demo.director import DRY_RUN, LIFT, PUMP, TRAPPED, Director, Story
-from simulators.demo.layout import LOGIN, Layout, free_ports
+from simulators.demo.gate import CARD_ONLY, GUARD, HOST, GateStack, start_gate
+from simulators.demo.layout import AGENT, GATE_AGENT, LOGIN, Layout, free_ports
 from simulators.demo.observer import Observer
 from simulators.demo.proof import agent_figures, all_seen, drained, finish, settle
 from simulators.demo.stack import Stack, running, until_born
+from simulators.demo.visits import Gatekeeper, figures, gate_device
 
+_GATE_WITHIN_S = 120.0
 _STEPS = (  # seconds after the births, device, what, fault
     (20, PUMP, "fault", DRY_RUN),
     (35, LIFT, "fault", TRAPPED),
@@ -29,6 +33,8 @@ _STEPS = (  # seconds after the births, device, what, fault
 class Choice:
     """What the person who started the demonstration asked for, and how it went.
 
+    `camera` is a real one in the place of the gate's simulated ones.
+
     `complete`: it ran as far as it was meant to; `success`: and everything that was expected was seen.
     """
 
@@ -37,6 +43,8 @@ class Choice:
     seconds: int
     report: Path | None
     port: int | None
+    gate: bool = True
+    camera: str | None = None
     success: bool = False
     complete: bool = False
 
@@ -45,18 +53,33 @@ async def show(choice: Choice, stop: asyncio.Event) -> None:
     """Run the demonstration to its end, or until `stop` is set."""
     ports = free_ports(random=choice.headless and choice.port is None, web=choice.port)
     since_ms = int(time.time() * 1000)
-    async with running(choice.layout, ports, tell=_tell) as stack, Api(stack.url) as api:
+    nodes = (AGENT, GATE_AGENT) if choice.gate else (AGENT,)
+    async with running(choice.layout, ports, tell=_tell, nodes=nodes) as stack, Api(stack.url) as api:
         await api.login(LOGIN, stack.password)
         devices = await until_born(stack, api)
+        gate = await _open_gate(choice, stack, api) if choice.gate else None
         if choice.headless:
-            await _judge(choice, stack, api, devices, since_ms=since_ms)
+            await _judge(choice, stack, api, devices, gate, since_ms=since_ms)
         else:
             choice.complete = choice.success = True  # Ctrl-C is how it ends
-            _welcome(stack)
+            _welcome(stack, gate)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(stack.children.watch(), name="demo:watch")
                 tasks.create_task(_play(stack), name="demo:scene")
+                if gate is not None:
+                    tasks.create_task(gate.keep_coming(), name="demo:gate")
                 await stop.wait()
+
+
+async def _open_gate(choice: Choice, stack: Stack, api: Api) -> Gatekeeper:
+    """Bring the gate up, and wait until it says how it does."""
+    gate = await start_gate(stack.layout, stack.ports, stack.children, api, camera=choice.camera, tell=_tell)
+    _tell("waiting for the gate")
+    device_id = await gate_device(api, within_s=_GATE_WITHIN_S)
+    stack.children.check()
+    if device_id is None:
+        _tell(f"the gate is not there after {_GATE_WITHIN_S:g} s; see {stack.layout.logs}")
+    return Gatekeeper(stack.layout, gate, api, device_id=device_id, tell=_tell)
 
 
 async def _play(stack: Stack) -> None:
@@ -73,13 +96,19 @@ async def _play(stack: Stack) -> None:
             _tell(f"{device}: {fault}" if do == "fault" else f"{device}: every fault is cleared")
 
 
-async def _judge(choice: Choice, stack: Stack, api: Api, devices: dict[str, int], *, since_ms: int) -> None:
+async def _judge(
+    choice: Choice, stack: Stack, api: Api, devices: dict[str, int], gate: Gatekeeper | None, *, since_ms: int
+) -> None:
     """Play, stop the devices, wait for the last acknowledgement, and compare what was said with what is stored."""
     story = Story(since_ms=int(time.time() * 1000))
     director = Director(stack, api, devices, story, _tell)
     observer = Observer(stack.layout.telemetry, since_ms=since_ms)
     observer.start()
-    await director.play(until_s=choice.seconds)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(director.play(until_s=choice.seconds), name="demo:director")
+        seen_at_gate = None if gate is None else tasks.create_task(gate.one_of_each(), name="demo:gate")
+    if gate is not None and seen_at_gate is not None:
+        await _note_gate(api, gate, story, seen_at_gate.result())
     _tell("stopping the devices, and waiting for the last acknowledgement")
     stopped_ms = time.time() * 1000
     for simulator in stack.simulators:
@@ -101,7 +130,21 @@ async def _judge(choice: Choice, stack: Stack, api: Api, devices: dict[str, int]
     choice.complete, choice.success = True, all_seen(report["expected"])
 
 
-def _welcome(stack: Stack) -> None:
+async def _note_gate(api: Api, gate: Gatekeeper, story: Story, seen: Sequence[tuple[str, bool]]) -> None:
+    """Note what came of the visits, and that a fever called somebody."""
+    for what, was_seen in seen:
+        story.expect(f"gate: {what}", seen=was_seen)
+    if gate.stack.sight.simulated:
+        orders = (await api.get("/work-orders", state="all", limit=500))["items"]
+        called = [one for one in orders if one["device_id"] == gate.device_id and one["opened_ms"] >= story.since_ms]
+        story.expect(
+            "gate: the call of staff became a work order for the guard",
+            seen=any(order["assignee_id"] is not None for order in called),
+        )
+    story.gate = figures(await asyncio.to_thread(gate.decided, story.since_ms))
+
+
+def _welcome(stack: Stack, gate: Gatekeeper | None) -> None:
     width = 78
     lines = (
         "Linli 邻里 is running.",
@@ -116,13 +159,43 @@ def _welcome(stack: Stack) -> None:
         f"  .venv/bin/linli simulate clear {PUMP}{_data_option(stack)}",
         f"  .venv/bin/linli simulate clear {LIFT}{_data_option(stack)}",
         "",
-        "The technicians `wang` and `li` have work orders too; their passwords are in",
+        *([] if gate is None else _about_gate(stack, gate.stack)),
+        "The technicians `wang`, `li` and `zhao` have work orders too; their passwords are in",
         f"  {stack.layout.secrets}",
         f"Logs: {stack.layout.logs}   REST: {stack.url}/api/openapi.json",
         "Ctrl-C ends everything; the next start goes on with the old data.",
     )
     sys.stdout.write("\n".join(("─" * width, *lines, "─" * width)) + "\n")
     sys.stdout.flush()
+
+
+def _about_gate(stack: Stack, gate: GateStack) -> list[str]:
+    """Say what there is to see and to try at the gate."""
+    option = _data_option(stack)
+    lines = [
+        "The north gate decides by itself, by the list that the service keeps (page Gates):",
+        "",
+        f"  Its page     {gate.kiosk}   (staff there: {GUARD}, with the password of that name)",
+    ]
+    if gate.sight.simulated:
+        lines += [
+            f"  A face       .venv/bin/linli simulate stage north resident {HOST.number} for 5s{option}",
+            f"  A stranger   .venv/bin/linli simulate stage north stranger 9 for 5s{option}",
+            f"  A photo      .venv/bin/linli simulate stage north print resident {HOST.number} for 5s{option}",
+        ]
+    lines += [
+        f"  A card       .venv/bin/linli simulate fault card-1 present:{CARD_ONLY.card}{option}",
+        f"  A pass       issue one on the page Gates, then: .venv/bin/linli simulate fault qr-1 present:TEXT{option}",
+    ]
+    if gate.sight.camera is not None:
+        lines += [
+            "",
+            f"It sees by the camera {gate.sight.camera}, and there is no thermal camera: LIVENESS IS UNCHECKED,",
+            "so a photo is taken for its owner here. Enrol yourself at its page (staff, then a person).",
+        ]
+    elif gate.sight.models is None:
+        lines += ["", "It knows no faces, cards and passes only:", f"  {gate.why_blind}"]
+    return [*lines, ""]
 
 
 def _data_option(stack: Stack) -> str:

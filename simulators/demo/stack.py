@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -62,8 +62,12 @@ def _linli(*words: str) -> list[str]:
 
 
 @asynccontextmanager
-async def running(layout: Layout, ports: Ports, *, tell: Callable[[str], None]) -> AsyncIterator[Stack]:
+async def running(
+    layout: Layout, ports: Ports, *, tell: Callable[[str], None], nodes: Sequence[str] = (AGENT,)
+) -> AsyncIterator[Stack]:
     """Run everything while the context lasts. `tell` hears what happens, in words for people.
+
+    `nodes` are the agents that may log in at the broker; the one of the gate is started by `simulators.demo.gate`.
 
     InUse when another demonstration has the folder; ChildFailed or DemoFailed when something does not come up.
     """
@@ -71,10 +75,10 @@ async def running(layout: Layout, ports: Ports, *, tell: Callable[[str], None]) 
         write_files(layout, ports, notices_port=notices_port)
         async with Children(logs=layout.logs) as children:
             tell("starting the broker")
-            node = f"{AGENT}={COMMUNITY}/{AGENT}"
+            known = [word for node in nodes for word in ("--node", f"{node}={COMMUNITY}/{node}")]
             await children.start(
                 "broker",
-                _linli("cloud", "broker", "--folder", str(layout.broker), "--port", str(ports.broker), "--node", node),
+                _linli("cloud", "broker", "--folder", str(layout.broker), "--port", str(ports.broker), *known),
             )
             tell("preparing the database")
             await _prepare_database(layout)

@@ -1,5 +1,6 @@
 """A visible camera on the network: Motion JPEG over HTTP, or RTSP."""
 
+import asyncio
 import os
 import secrets
 import time
@@ -58,7 +59,10 @@ class NetworkCameraLine(PortLine):
 
 
 class CameraLine(NetworkCameraLine):
-    """A visible camera with pictures of `width` x `height`, `rate` of them a second."""
+    """A visible camera with pictures of `width` x `height`, `rate` of them a second.
+
+    With a `source` it serves real pictures: a webcam's number, a video file's path, or a URL; at most `width` wide.
+    """
 
     speaks: ClassVar[str] = "camera"
     bus: ClassVar[str] = "camera"
@@ -68,6 +72,13 @@ class CameraLine(NetworkCameraLine):
     width: int = Field(default=640, ge=352, le=1920, multiple_of=_BLOCK)
     height: int = Field(default=480, ge=240, le=1200, multiple_of=_BLOCK)
     rate: float = Field(default=10.0, gt=0, le=30)
+    source: str | None = Field(default=None, min_length=1, description="a real camera, over Motion JPEG")
+
+    @model_validator(mode="after")
+    def _source_is_real(self) -> Self:
+        if self.source is not None and (self.stage is not None or self.stream != "mjpeg"):
+            raise ValueError("a camera with a `source` looks at no `stage`, and its stream is `mjpeg`")
+        return self
 
 
 def write_login(file: Path, user: str, password: str) -> None:
@@ -84,6 +95,8 @@ async def start(line: CameraLine, context: LineContext) -> tuple["Devices[Camera
     from simulators.cameras.rtsp import rtsp_path, serve_rtsp
     from simulators.cameras.station import CameraStation, Lens
 
+    if line.source is not None:
+        return await _start_real(line, line.source, context)
     (device,) = line.devices
     station = CameraStation(
         name=device.name,
@@ -105,3 +118,29 @@ async def start(line: CameraLine, context: LineContext) -> tuple["Devices[Camera
         served = serve_mjpeg(devices, host=line.host, port=line.port, guard=guard)
     port = await context.stack.enter_async_context(served)
     return devices, f"{scheme}://{line.host}:{port}{path}"
+
+
+async def _start_real(line: CameraLine, source: str, context: LineContext) -> tuple["Devices[CameraStation]", str]:
+    """Serve a real camera. LineUnavailable when it gives no picture."""
+    from simulators.cameras.http import mjpeg_path, serve_mjpeg
+    from simulators.cameras.station import CameraStation, Lens
+    from simulators.cameras.webcam import Webcam, WebcamStation
+
+    (device,) = line.devices
+    webcam = Webcam(source, widest=line.width)
+    await asyncio.to_thread(webcam.start)
+    context.stack.callback(webcam.stop)
+    station: CameraStation = WebcamStation(
+        name=device.name,
+        profile=context.profiles[device.name],
+        machine=context.machine(device),
+        random=context.random(device),
+        lens=Lens(width=line.width, height=line.height, rate=line.rate),
+        monotonic=time.monotonic,
+        unix=time.time,
+        webcam=webcam,
+    )
+    devices = Devices([station], transport=line.transport)
+    guard = line.guard(context.data, qop=True)
+    port = await context.stack.enter_async_context(serve_mjpeg(devices, host=line.host, port=line.port, guard=guard))
+    return devices, f"http://{line.host}:{port}{mjpeg_path()}"

@@ -9,7 +9,7 @@ from cloud.assets.domain import CommandState
 from cloud.ui.texts import MESSAGES, catalogue, texts
 from cloud.work_orders.domain import Action, State
 from drivers.catalog import catalog_profile, profile_names
-from drivers.profile import Priority
+from drivers.profile import Priority, load_profile
 from runtime.messages import Language
 
 CLOUD = Path(__file__).parents[3] / "cloud"
@@ -68,6 +68,7 @@ def test_message_file_lies_beside_the_pages() -> None:
 
 def test_every_kind_and_skill_of_the_catalogue_has_a_name() -> None:
     profiles = [catalog_profile(name) for name in profile_names()]
+    profiles.append(load_profile(CLOUD.parent / "edge" / "gate" / "profile.toml"))  # what agents themselves report
     kinds = {f"kind.{profile.kind}" for profile in profiles}
     skills = {f"skill.{order.skill}" for profile in profiles for order in profile.work_orders.values()}
     assert (kinds | skills) - set(catalogue().texts) == set()
