@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from drivers.api import DriverError
 from drivers.camera.driver import Camera
@@ -107,7 +109,11 @@ class Lookout:
         return None
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Look until cancelled, in a thread of its own: networks leave much memory behind in each that runs them."""
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="eyes") as thread:
+            await self._look_for_ever(thread)
+
+    async def _look_for_ever(self, thread: ThreadPoolExecutor) -> None:
         camera: VisibleCamera | None = None
         number = 0
         while True:
@@ -124,18 +130,19 @@ class Lookout:
             except TimeoutError:
                 continue
             number = frame.number
-            await self._look(frame)
+            await self._look(frame, thread)
 
-    async def _look(self, frame: Frame) -> None:
+    async def _look(self, frame: Frame, thread: ThreadPoolExecutor) -> None:
         warmth = self._warmth(frame.at_s)
+        look = partial(
+            self._sight.look,
+            frame.image,
+            None if warmth is None else warmth.temperatures,
+            visible_number=frame.number,
+            thermal_number=None if warmth is None else round(warmth.at_s * 1000),
+        )
         try:
-            glance = await asyncio.to_thread(
-                self._sight.look,
-                frame.image,
-                None if warmth is None else warmth.temperatures,
-                visible_number=frame.number,
-                thermal_number=None if warmth is None else round(warmth.at_s * 1000),
-            )
+            glance = await asyncio.get_running_loop().run_in_executor(thread, look)
         except (ModelError, BadAlignment) as error:
             if str(error) != self._trouble:
                 self._log.error("a picture cannot be looked at", reason=str(error))

@@ -71,6 +71,7 @@ async def _whole(bench: Bench, folder: Path, *, visits: int, enrolled: int) -> N
     async with running_broker(folder / "broker", users=USERS) as broker:
         stand, people = await asyncio.to_thread(_prepare, bench, folder, broker, visits=visits, enrolled=enrolled)
         async with listening_host(broker) as host, stand.simulators():
+            stand.breaks("door-1", "hurry")
             stand.stands("resident 1")
             await asyncio.sleep(3)
             started = time.monotonic()
@@ -100,6 +101,7 @@ def _prepare(bench: Bench, folder: Path, broker: Any, *, visits: int, enrolled: 
     stand.checks = "\n".join(
         f"{check} = {{ demand = '{demand}', budget = '{budget}ms' }}" for check, demand in demands.items()
     )
+    stand.seconds = 0.5
     stand.write()
     bench.say(f"enrolling {enrolled:,} people")
     now_ms = time.time_ns() // 1_000_000

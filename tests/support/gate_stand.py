@@ -127,6 +127,7 @@ class GateStand:
     house: str = ""
     stage: str = "north"
     thermal: str = ""
+    seconds: float = 2.0
     kiosk: int = field(default_factory=free_port)
     http: int = field(default_factory=free_port)
     ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in _NETWORKED})
@@ -285,7 +286,9 @@ devices = [{{ name = "thermal-1", profile = "hikvision-thermal-camera" }}]
             self.extra,
             "[agents.edge-1.gates.north.door]",
             "device = 'door-1'",
-            "seconds = 2.0",
+            f"seconds = {self.seconds}",
+            "[agents.edge-1.gates.north.temperature]",
+            "limit_c = 36.4",  # what a small thermal camera sees of these people's fevers
             "[agents.edge-1.gates.north.kiosk]",
             f"port = {self.kiosk}",
         ]
