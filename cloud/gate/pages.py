@@ -302,7 +302,7 @@ def _list_state(t: Texts, gate: Gate) -> str:
 def _decision(t: Texts, one: Decided, names: Mapping[str, str]) -> Html:
     """Say what was decided. Who it was is shown to those who manage gates; of health nothing but that."""
     who = names.get(one.who, one.who)
-    reasons = [t.of("gate_reason", reason) for reason in one.reasons if reason]
+    reasons = [t.of("gate_reason", reason) for reason in dict.fromkeys(one.reasons) if reason]
     after = [t.of("gate_way", one.way), who, *reasons]
     if one.opened not in {"", "confirmed"}:
         after.append(t.of("gate_opened", one.opened))

@@ -30,8 +30,9 @@ class Texts:
 
     def of(self, area: str, value: str) -> str:
         """Give the name of a value of an enumeration; the value itself when the catalogue does not name it."""
-        key = f"{area}.{value.replace(' ', '_').replace('-', '_').replace('.', '_')}"
-        return self(key) if key in self.messages.texts else value
+        plain = value.replace(" ", "_").replace("-", "_").replace(".", "_")
+        keys = (f"{area}.{value}", f"{area}.{plain}")
+        return next((self(key) for key in keys if key in self.messages.texts), value)
 
     def pick(self, zh: str, en: str) -> str:
         """Choose between two texts that came with the data."""

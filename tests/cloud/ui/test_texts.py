@@ -62,6 +62,12 @@ def test_value_without_a_name_is_shown_as_it_is() -> None:
     assert texts("en").of("kind", "heat-exchanger") == "heat-exchanger"
 
 
+def test_value_of_several_words_is_found_by_its_name() -> None:
+    assert texts("en").of("kind", "card-reader") == "Card reader"
+    assert texts("zh").of("skill", "fire-safety") == "消防"
+    assert texts("en").of("gate_reason", "still open") == texts("en")("gate_reason.still_open")
+
+
 def test_message_file_lies_beside_the_pages() -> None:
     assert MESSAGES.parent == CLOUD / "ui"
 
