@@ -4,14 +4,14 @@ A blink or a thermal picture that came a moment late must not turn anybody away,
 An opening does not wait, unless something looked like a picture of a face: then it takes several clear looks in a row.
 """
 
-from edge.gate.api import Answer, Check, Decision, Standing
+from edge.gate.api import Answer, Check, Decision, Reason, Standing
 
 PATIENCE_S = 1.2
 LEAST_LOOKS = 3
 DOUBTS = 3
 """So many looks in a row must show life after one that did not."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 3.0, 30.0
-_AT_ONCE = frozenset({Check.TEMPERATURE, Check.HEALTH_CODE, Check.RECORD})
+_AT_ONCE = frozenset({Reason.FEVER, Reason.HEALTH_CODE_NOT_GREEN, Reason.RECORD_MISSING})
 """What is not asked for again until it comes out well."""
 
 
@@ -45,7 +45,7 @@ class Presence:
             self._doubts -= 1
         if decision.answer is Answer.OPEN:
             return self._doubts == 0
-        if any(one.check in _AT_ONCE and one.standing is Standing.FAILED for one in decision.results):
+        if any(one.reason in _AT_ONCE for one in decision.results):
             return True
         return self._looks >= LEAST_LOOKS and now - self._first_s >= PATIENCE_S
 

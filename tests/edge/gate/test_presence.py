@@ -43,6 +43,20 @@ def test_fever_is_not_looked_at_again_until_it_is_gone() -> None:
     assert Presence().is_enough(FEVER, 0)
 
 
+def test_a_thermal_picture_that_came_a_moment_late_turns_nobody_away() -> None:
+    cold = Decision(
+        answer=Answer.STAFF,
+        reasons=((Check.TEMPERATURE, Reason.COLD_SURFACE),),
+        results=(
+            CheckResult.failed(Check.TEMPERATURE, Reason.COLD_SURFACE),
+            CheckResult.failed(Check.LIVENESS, Reason.NO_WARMTH),
+        ),
+    )
+    one = Presence()
+    assert not one.is_enough(cold, 0)
+    assert [one.is_enough(OPEN, 0.1 * at) for at in range(1, DOUBTS + 1)] == [False, False, True]
+
+
 def test_what_looked_like_a_picture_must_show_life_several_times() -> None:
     one = Presence()
     assert not one.is_enough(PICTURE, 0)
