@@ -1,6 +1,7 @@
 """The one command line of Linli. Each package brings its commands, and loads its parts only when one of them runs."""
 
 import io
+import os
 import sys
 from typing import Annotated
 
@@ -50,6 +51,8 @@ def root(
 
 def main() -> None:
     """Run the command line. A terminal that cannot show a character shows `?` instead."""
+    # numpy's products in one thread: a search of faces is over in milliseconds, and waits for no busy core.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

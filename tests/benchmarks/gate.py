@@ -101,7 +101,7 @@ def _prepare(bench: Bench, folder: Path, broker: Any, *, visits: int, enrolled: 
     stand.checks = "\n".join(
         f"{check} = {{ demand = '{demand}', budget = '{budget}ms' }}" for check, demand in demands.items()
     )
-    stand.seconds = 0.5
+    stand.seconds, stand.rate = 0.5, 5  # who draws the people shares the machine with who looks at them
     stand.write()
     bench.say(f"enrolling {enrolled:,} people")
     now_ms = time.time_ns() // 1_000_000

@@ -128,6 +128,7 @@ class GateStand:
     stage: str = "north"
     thermal: str = ""
     seconds: float = 2.0
+    rate: int = 10
     kiosk: int = field(default_factory=free_port)
     http: int = field(default_factory=free_port)
     ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in _NETWORKED})
@@ -210,7 +211,7 @@ protocol = "camera"
 port = {self.ports["camera"]}
 process = "cameras"
 stage = "{self.stage}"
-rate = 10
+rate = {self.rate}
 devices = [{{ name = "camera-1", profile = "hikvision-ip-camera" }}]
 
 [[lines]]
@@ -221,7 +222,7 @@ process = "cameras"
 stage = "{self.stage}"
 width = 160
 height = 120
-rate = 10
+rate = {self.rate}
 devices = [{{ name = "thermal-1", profile = "hikvision-thermal-camera" }}]
 """
         return text
