@@ -9,7 +9,7 @@ setup: ## Prepare the environment: .venv, locked dependencies, system packages
 	@scripts/setup.sh dev
 
 demo: ## Start a small community with simulated devices, and show where to look (Ctrl-C ends it)
-	@scripts/setup.sh run
+	@scripts/setup.sh demo
 	@.venv/bin/linli demo $(ARGS)
 
 # Most tests wait for something, so more of them run at once than there are cores. Whole systems run one after the other.

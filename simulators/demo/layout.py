@@ -65,6 +65,11 @@ class Layout:
         return self.secrets / "kiosk-staff.toml"
 
     @property
+    def visitor_pass(self) -> Path:
+        """The text of a visitor's pass, to be tried."""
+        return self.secrets / "visitor.pass"
+
+    @property
     def cloud(self) -> Path:
         """The service's configuration."""
         return self.data / "cloud.toml"

@@ -14,7 +14,7 @@ from simulators.control import tell as tell_simulator
 from simulators.demo.api import Api
 from simulators.demo.director import DRY_RUN, LIFT, PUMP, TRAPPED, Director, Story
 from simulators.demo.gate import CARD_ONLY, GUARD, HOST, GateStack, start_gate
-from simulators.demo.layout import AGENT, GATE_AGENT, LOGIN, Layout, free_ports
+from simulators.demo.layout import AGENT, GATE_AGENT, LOGIN, Layout, ensure_password, free_ports
 from simulators.demo.observer import Observer
 from simulators.demo.proof import agent_figures, all_seen, drained, finish, settle
 from simulators.demo.stack import Stack, running, until_born
@@ -62,6 +62,8 @@ async def show(choice: Choice, stop: asyncio.Event) -> None:
             await _judge(choice, stack, api, devices, gate, since_ms=since_ms)
         else:
             choice.complete = choice.success = True  # Ctrl-C is how it ends
+            if gate is not None:
+                await gate.leave_pass()
             _welcome(stack, gate)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(stack.children.watch(), name="demo:watch")
@@ -74,6 +76,10 @@ async def show(choice: Choice, stop: asyncio.Event) -> None:
 async def _open_gate(choice: Choice, stack: Stack, api: Api) -> Gatekeeper:
     """Bring the gate up, and wait until it says how it does."""
     gate = await start_gate(stack.layout, stack.ports, stack.children, api, camera=choice.camera, tell=_tell)
+    if gate.why_blind:
+        _tell(f"the gate knows no faces, cards and passes only: {gate.why_blind}")
+    elif gate.sight.camera is not None:
+        _tell(f"the gate sees by the camera {gate.sight.camera}; without a thermal camera liveness is unchecked")
     _tell("waiting for the gate")
     device_id = await gate_device(api, within_s=_GATE_WITHIN_S)
     stack.children.check()
@@ -108,7 +114,7 @@ async def _judge(
         tasks.create_task(director.play(until_s=choice.seconds), name="demo:director")
         seen_at_gate = None if gate is None else tasks.create_task(gate.one_of_each(), name="demo:gate")
     if gate is not None and seen_at_gate is not None:
-        await _note_gate(api, gate, story, seen_at_gate.result())
+        await _note_gate(stack, api, gate, story, seen_at_gate.result())
     _tell("stopping the devices, and waiting for the last acknowledgement")
     stopped_ms = time.time() * 1000
     for simulator in stack.simulators:
@@ -130,17 +136,20 @@ async def _judge(
     choice.complete, choice.success = True, all_seen(report["expected"])
 
 
-async def _note_gate(api: Api, gate: Gatekeeper, story: Story, seen: Sequence[tuple[str, bool]]) -> None:
+async def _note_gate(stack: Stack, api: Api, gate: Gatekeeper, story: Story, seen: Sequence[tuple[str, bool]]) -> None:
     """Note what came of the visits, and that a fever called somebody."""
     for what, was_seen in seen:
         story.expect(f"gate: {what}", seen=was_seen)
     if gate.stack.sight.simulated:
-        orders = (await api.get("/work-orders", state="all", limit=500))["items"]
-        called = [one for one in orders if one["device_id"] == gate.device_id and one["opened_ms"] >= story.since_ms]
-        story.expect(
-            "gate: the call of staff became a work order for the guard",
-            seen=any(order["assignee_id"] is not None for order in called),
-        )
+        order = await gate.order_for_guard(api)
+        story.expect("gate: the call of staff became a work order for the guard", seen=order is not None)
+        if order is not None:
+            async with Api(stack.url) as guard:
+                await guard.login(GUARD, ensure_password(stack.layout, GUARD))
+                taken = order["state"] != "dispatched" or (
+                    await guard.post(f"/work-orders/{order['id']}/actions", {"action": "accept"})
+                )
+            story.expect("gate: the guard accepted it", seen=bool(taken))
     story.gate = figures(await asyncio.to_thread(gate.decided, story.since_ms))
 
 
@@ -183,9 +192,10 @@ def _about_gate(stack: Stack, gate: GateStack) -> list[str]:
             f"  A stranger   .venv/bin/linli simulate stage north stranger 9 for 5s{option}",
             f"  A photo      .venv/bin/linli simulate stage north print resident {HOST.number} for 5s{option}",
         ]
+    text = f'"present:$(cat {_short(stack.layout.visitor_pass)})"'
     lines += [
         f"  A card       .venv/bin/linli simulate fault card-1 present:{CARD_ONLY.card}{option}",
-        f"  A pass       issue one on the page Gates, then: .venv/bin/linli simulate fault qr-1 present:TEXT{option}",
+        f"  A pass       .venv/bin/linli simulate fault qr-1 {text}{option}",
     ]
     if gate.sight.camera is not None:
         lines += [
@@ -196,6 +206,12 @@ def _about_gate(stack: Stack, gate: GateStack) -> list[str]:
     elif gate.sight.models is None:
         lines += ["", "It knows no faces, cards and passes only:", f"  {gate.why_blind}"]
     return [*lines, ""]
+
+
+def _short(file: Path) -> str:
+    """Give a path as one would type it here."""
+    here = Path.cwd()
+    return shlex.quote(str(file.relative_to(here) if file.is_relative_to(here) else file))
 
 
 def _data_option(stack: Stack) -> str:

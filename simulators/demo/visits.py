@@ -11,18 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from simulators import control
 from simulators.control import ControlError
 from simulators.demo.api import Api
 from simulators.demo.gate import CARD_ONLY, FEVERISH, FULL_NAME, GATE_DEVICE, HOST, MASKED, GateStack
 from simulators.demo.layout import GATE, Layout
 from simulators.demo.ledger import percentile
+from simulators.demo.stack import DemoFailed
 
 CARD_READER, QR_READER = "card-1", "qr-1"
 _STAYS = "4s"
-_PASS_HOLDS_MS = 3_600_000
+_PASS_HOLDS_MS = 24 * 3_600_000
 _EARLY_MS = 60_000
 _LOOK_S = 0.25
+_IN_HAND = frozenset({"dispatched", "accepted", "working"})
 _UNTIL_DECIDED, _DECIDED_WITHIN_S = "60s", 30.0
 _AFTER_OPENING_S, _AFTER_REFUSAL_S = 6.0, 2.0
 _FIRST_PAUSE_S, _PAUSE_S = 11.0, 45.0
@@ -86,7 +90,7 @@ class Gatekeeper:
         self.device_id = device_id
 
     async def come(self, visit: Visit, *, stays: str = _STAYS) -> float:
-        """Have somebody come, and stay before the cameras; gives when, in Unix milliseconds. ControlError."""
+        """Have somebody come, and stay before the cameras; gives when (Unix ms). ControlError, httpx.HTTPError."""
         begun_ms = time.time() * 1000
         data = self._layout.simulators
         if visit.act:
@@ -99,9 +103,19 @@ class Gatekeeper:
         self._tell(f"the gate: {visit.act or visit.what}")
         return begun_ms
 
-    async def _issue_pass(self) -> str:
+    async def leave_pass(self) -> None:
+        """Issue a pass that holds as often as one likes, and leave its text in a file, to be tried. DemoFailed."""
+        try:
+            text = await self._issue_pass(uses=None)
+        except httpx.HTTPError as error:
+            raise DemoFailed(f"the service issues no pass: {error}") from error
+        self._layout.visitor_pass.touch(mode=0o600)
+        self._layout.visitor_pass.write_text(text + "\n", encoding="utf-8")
+
+    async def _issue_pass(self, *, uses: int | None = 1) -> str:
         now_ms = round(time.time() * 1000)
         body = {
+            "uses": uses,
             "community_id": self.stack.community,
             "host": self.stack.people[HOST.number],
             "name": "访客 Visitor",
@@ -123,7 +137,7 @@ class Gatekeeper:
                 seen.append((visit.what, await self._decides(visit, since_ms)))
                 if visit.act:
                     await asyncio.to_thread(control.stage, self._layout.simulators, GATE, "nobody")
-            except ControlError as error:
+            except (ControlError, httpx.HTTPError) as error:
                 self._tell(f"the gate: {error}")
                 seen.append((visit.what, False))
             await asyncio.sleep(_AFTER_OPENING_S if visit.answer == "open" else _AFTER_REFUSAL_S)
@@ -145,6 +159,20 @@ class Gatekeeper:
             return []
         return list(_decisions(self._layout.telemetry, self.device_id, since_ms))
 
+    async def order_for_guard(self, api: Api) -> dict[str, Any] | None:
+        """Wait for a work order of the gate that is in somebody's hands; None when there is none in time.
+
+        It may be that of an earlier call, which nobody has closed: a new call opens no second one.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _DECIDED_WITHIN_S
+        while loop.time() < deadline:
+            for order in (await api.get("/work-orders", state="all", limit=500))["items"]:
+                if order["device_id"] == self.device_id and order["state"] in _IN_HAND and order["assignee_id"]:
+                    return dict(order)
+            await asyncio.sleep(_LOOK_S)
+        return None
+
     async def keep_coming(self) -> None:
         """Have people come for as long as the demonstration runs: first one of each kind, then now and then."""
         for visit in programme(self.stack):
@@ -160,7 +188,7 @@ class Gatekeeper:
     async def _come_or_say(self, visit: Visit) -> None:
         try:
             await self.come(visit)
-        except ControlError as error:
+        except (ControlError, httpx.HTTPError) as error:
             self._tell(f"the gate: {error}")
 
 

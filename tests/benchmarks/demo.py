@@ -20,6 +20,7 @@ def measure(bench: Bench) -> None:
             "linli",
             "demo",
             "--headless",
+            "--no-gate",
             "--data",
             f"{folder}/demo",
             "--report",
