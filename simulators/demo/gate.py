@@ -81,7 +81,7 @@ def choose_sight(layout: Layout, camera: str | None, environment: Mapping[str, s
         try:
             require(Stack.DLIB, folder)
         except ModelError:
-            return Sight(models=None), f"{error}, then start the demonstration again"
+            return Sight(models=None), f"{error} (`make demo` does it), and start again"
     real = camera if camera is None or camera.isdecimal() or "://" in camera else str(Path(camera).resolve())
     return Sight(models=folder.resolve(), camera=real), ""
 
