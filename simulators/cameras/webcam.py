@@ -21,7 +21,7 @@ from simulators.cameras.station import CameraStation, Lens, Shot
 from simulators.machines.api import Machine
 from simulators.pseudo_terminal import LineUnavailable
 
-_FIRST_WITHIN_S = 20.0
+_FIRST_WITHIN_S = 12.0
 _LOST_AFTER_S = 2.0
 _AGAIN_S = 1.0
 _JPEG_QUALITY = 85

@@ -48,6 +48,9 @@ def demo(
     if camera is not None and no_gate:
         print("--camera is for the gate, which --no-gate leaves out", file=sys.stderr)
         raise typer.Exit(1)
+    if camera is not None and not camera.isdecimal() and "://" not in camera and not Path(camera).exists():
+        print(f"there is no video file {camera}; a webcam is a number, such as 0", file=sys.stderr)
+        raise typer.Exit(1)
     configure_logs(process="demo", level="info" if verbose else "warning")
     choice = Choice(
         layout=Layout(data=data.resolve()),

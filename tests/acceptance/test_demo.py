@@ -97,6 +97,19 @@ def test_a_real_camera_takes_the_place_of_the_simulated_ones(tmp_path: Path) -> 
     assert "Traceback" not in (tmp_path / "demo" / "logs" / "edge-gate.log").read_text()
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(("--camera", "nowhere.avi"), "no video file nowhere.avi"), (("--camera", "0", "--no-gate"), "leaves out")],
+)
+def test_a_camera_that_cannot_be_is_said_to_before_anything_starts(
+    tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    result = linli("demo", "--data", str(tmp_path / "demo"), *words)
+    assert result.returncode == 1
+    assert said in result.stderr
+    assert not (tmp_path / "demo").exists()
+
+
 def test_the_gate_can_be_left_out(tmp_path: Path) -> None:
     report = headless(tmp_path / "demo", tmp_path / "report.json", 30, "--no-gate")
     assert "gate" not in report
