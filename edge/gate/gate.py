@@ -32,7 +32,7 @@ from runtime.logs import get_log
 
 _TICK_S = 0.1
 _SAME_PERSON_S = 6.0
-"""Whoever was let in is not let in again so soon: they are still walking through."""
+"""Whoever was let in is not let in again so soon, nor while they stay in view: they walk through, or stand about."""
 _RECENT_S = 1.0
 _WAITS_S = 3.0
 """So long somebody who shows a card waits for the door to be shut behind the one before."""
@@ -98,6 +98,7 @@ class Gate:
         self._presented: asyncio.Queue[Presented] = asyncio.Queue(maxsize=8)
         self._turn = asyncio.Lock()
         self._let_in: tuple[str, float] = ("", float("-inf"))
+        self._has_gone = True
         self._presence = Presence()
         self._was_fire = False
         self._log = get_log("edge.gate").bind(gate=name)
@@ -212,6 +213,7 @@ class Gate:
         self.front.guide(seen)
         if glance.guidance is Guidance.NONE:
             self._presence.ended()
+            self._has_gone = True
             return
         later = not self._presence.may_try(self._house.monotonic())
         if glance.template is None or later or self._turn.locked() or self.is_busy():
@@ -228,7 +230,8 @@ class Gate:
 
     def _is_walking_through(self, known: Known) -> bool:
         who, at_s = self._let_in
-        return known.id != "" and known.id == who and self._house.monotonic() - at_s < _SAME_PERSON_S
+        same = known.id != "" and known.id == who
+        return same and (not self._has_gone or self._house.monotonic() - at_s < _SAME_PERSON_S)
 
     # ---- what follows from a verdict
 
@@ -309,7 +312,7 @@ class Gate:
         self._presence.let_in(self._house.monotonic(), confirmed=not failed)
         if failed:
             return
-        self._let_in = (known.id, self._house.monotonic())
+        self._let_in, self._has_gone = (known.id, self._house.monotonic()), False
         if known.person is None or not self.settings.passback:
             return
         ledger, area = self._house.ledger, self.settings.area

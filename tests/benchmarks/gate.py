@@ -126,7 +126,7 @@ async def _visit(stand: Any, host: Any, number: int, run: _Run) -> None:
     def came() -> list[Any]:
         return list(host.taken) if len(decisions(host)) > before else []
 
-    stand.stands(f"resident {number} at-once")
+    stand.stands(f"resident {number}")
     with suppress(TimeoutError):
         await host.until(came, within=_PATIENCE_S)
     confirmed = [one for one in decisions(host)[before:] if one["opened"] == "confirmed"]
