@@ -14,7 +14,7 @@ from edge.changes import LinePlan, PlannedDevice
 from edge.clock import EARLIEST_MS, RecordClock
 from edge.config import DeviceSettings
 from edge.identity import DeviceIdentity
-from edge.intake import DeviceMark
+from edge.intake import DeviceMark, Settled
 from edge.line import Line, Surroundings, poll_groups
 from edge.lines import LineFailed, Lines
 from edge.pipeline import DevicePipeline
@@ -134,9 +134,9 @@ class Book:
     """Takes what a line tells."""
 
     def __init__(self) -> None:
-        self.items: list[Draft | DeviceMark] = []
+        self.items: list[Draft | DeviceMark | Settled] = []
 
-    def take(self, item: Draft | DeviceMark) -> None:
+    def take(self, item: Draft | DeviceMark | Settled) -> None:
         self.items.append(item)
 
     def on_heard(self, device: str, results: tuple[PointResult, ...]) -> None:
