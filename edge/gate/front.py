@@ -195,6 +195,12 @@ class Front:
             self._shown.clear()  # a new device has heard nothing yet
         return device
 
+    def leave(self) -> None:
+        """Let the device take no more orders: this gate does not run any more."""
+        target = self._house.target(self._settings.device)
+        if target is not None and isinstance(target.device, AgentDevice):
+            target.device.obey = None
+
     async def refresh(self) -> None:
         """Bring page and points up to date; several times a second."""
         now, view, troubles = self._house.monotonic(), self._door.view(), self.troubles()

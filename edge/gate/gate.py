@@ -171,6 +171,12 @@ class Gate:
             await self._opener.report_interrupted()
         except LedgerError as error:
             self._log.error("the gate's ledger cannot be read", reason=str(error))
+        try:
+            await self._run()
+        finally:
+            self.front.leave()
+
+    async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._serve_presented(), name=f"gate:{self.name}:presented")
             tasks.create_task(self._refresh_for_ever(), name=f"gate:{self.name}:front")

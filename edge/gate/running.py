@@ -50,6 +50,7 @@ _KIOSK_AGAIN_S = 5.0
 _KEYS_EVERY_S = 30.0
 _STACKS: Mapping[Stack, type[DlibStack | ZooStack]] = {Stack.DLIB: DlibStack, Stack.OPENCV_ZOO: ZooStack}
 _NO_KEYS = PublicKeys(by_id={})
+_FORESEEN = (PeopleError, LedgerError, LedgerFailed, BadKey, OSError, ValueError)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,11 +112,22 @@ class Gates:
                     self._problem = ""
                     self._backoff.reset()
                     await self._run(house, puller, sharing, sights)
-            except (PeopleError, LedgerError, LedgerFailed, BadKey, OSError, ValueError) as error:
-                if str(error) != self._problem:
-                    self._log.error("the gates cannot be opened; nobody is let in by them", reason=str(error))
-                self._problem = str(error)
+            except Exception as error:  # noqa: BLE001 - whatever fails at a gate, the agent's other work goes on
+                self._failed(error)
                 await asyncio.sleep(self._backoff.next_pause().total_seconds())
+
+    def _failed(self, error: Exception) -> None:
+        """Say once why the gates do not run; what nobody foresaw with its traceback."""
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
+        if str(error) != self._problem:
+            foreseen = isinstance(error, _FORESEEN)
+            self._log.error(
+                "the gates do not run; nobody is let in by them",
+                reason=str(error),
+                exc_info=None if foreseen else error,
+            )
+        self._problem = str(error) or type(error).__name__
 
     async def _run(
         self, house: Gatehouse, puller: Puller | None, sharing: Sharing | None, eyes: Mapping[str, Eyes | str]
