@@ -30,14 +30,13 @@ from edge.gate.people.api import PeopleError
 from edge.gate.people.enrolment import Enrolment
 from edge.gate.people.evidence import Evidence
 from edge.gate.people.people import People, open_people
-from edge.gate.people.place import attach
+from edge.gate.people.place import STACKS, attach
 from edge.gate.people.sharing import Sharing
 from edge.gate.people.start_test import start_test
 from edge.gate.ports import FormerModels
 from edge.gate.pull import Puller, PullSettings
 from edge.gate.staff_desk import StaffDesk
 from models.api import ModelError
-from models.face.stack import DlibStack, ZooStack
 from models.manifest import Stack
 from models.store import identity
 from runtime.health import Check as HealthCheck
@@ -48,7 +47,6 @@ from wire.seal import BadKey, PublicKeys
 
 _KIOSK_AGAIN_S = 5.0
 _KEYS_EVERY_S = 30.0
-_STACKS: Mapping[Stack, type[DlibStack | ZooStack]] = {Stack.DLIB: DlibStack, Stack.OPENCV_ZOO: ZooStack}
 _NO_KEYS = PublicKeys(by_id={})
 _FORESEEN = (PeopleError, LedgerError, LedgerFailed, BadKey, OSError, ValueError)
 
@@ -238,7 +236,7 @@ class Gates:
 
     def _open_people(self, folder: Path) -> People:
         stack = self._stack()
-        kind = _STACKS[stack]
+        kind = STACKS[stack]
         return open_people(
             folder,
             self._host.path(self._settings.key_file),
@@ -319,7 +317,7 @@ class Gates:
                 if settings.eyes.former is not None:
                     before = settings.eyes.model_copy(update={"stack": settings.eyes.former})
                     sight = open_eyes(before, settings.temperature, models_folder=models)
-                    metric = _STACKS[Stack(settings.eyes.former)].metric
+                    metric = STACKS[Stack(settings.eyes.former)].metric
                     self._former[name] = FormerModels(sight=sight, metric=metric)
             except ModelError as error:
                 self._log.error("a gate has no eyes; cards, passes and PINs go on", gate=name, reason=str(error))

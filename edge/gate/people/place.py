@@ -15,7 +15,7 @@ from models.face.stack import DlibStack, ZooStack
 from models.manifest import Stack
 from models.store import identity
 
-_STACKS: Mapping[Stack, type[DlibStack | ZooStack]] = {Stack.DLIB: DlibStack, Stack.OPENCV_ZOO: ZooStack}
+STACKS: Mapping[Stack, type[DlibStack | ZooStack]] = {Stack.DLIB: DlibStack, Stack.OPENCV_ZOO: ZooStack}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,7 +35,7 @@ class Place:
 
     def open(self) -> People:
         """Open the people, also while the agent runs. PeopleError."""
-        kind = _STACKS[self.stack]
+        kind = STACKS[self.stack]
         return open_people(
             self.folder, self.key_file, gate=self.agent, model=identity(self.stack), metric=kind.metric,
             authors=kind.threshold, demo=self.house.demo,
