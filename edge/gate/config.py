@@ -64,8 +64,8 @@ class DoorSettings(Strict):
 class ThermalSettings(Strict):
     """The thermal camera, and how its picture lies on the visible one.
 
-    `align` are two points of the visible picture (as parts of its width and height) and the two of the thermal picture
-    that show the same: (x, y) pairs. Without it both pictures show the same field.
+    `align` names two things that both show: (x1, y1, x2, y2) in the visible picture, then in the thermal one, as parts
+    of each picture's width and height. Without it both pictures show the same field.
     """
 
     device: Slug
