@@ -85,9 +85,9 @@ def test_people_come_by_face_only_where_simulated_cameras_see_them() -> None:
                 read_act(visit.act)
         return {visit.way for visit in programme(gate)}
 
-    assert at(Sight(models=Path("models"))) == {"face", "card", "pass"}
-    assert at(Sight(models=Path("models"), camera="0")) == {"card", "pass"}
-    assert at(Sight(models=None)) == {"card", "pass"}
+    assert at(Sight(models=Path("models"))) == {"face", "card", "pass", "remote"}
+    assert at(Sight(models=Path("models"), camera="0")) == {"card", "pass", "remote"}
+    assert at(Sight(models=None)) == {"card", "pass", "remote"}
 
 
 def test_everybody_has_a_card_of_their_own() -> None:
