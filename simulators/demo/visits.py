@@ -71,7 +71,8 @@ _LATER = (
 def programme(gate: GateStack) -> tuple[Visit, ...]:
     """Give who comes first: without simulated cameras nobody comes by face."""
     faces = BY_FACE if gate.sight.simulated else ()
-    return (*faces[:2], *BY_CARD[:1], *BY_PASS, *faces[2:], *BY_CARD[1:], *BY_ORDER)
+    # The order comes before the fever: whoever opens for somebody has answered their call.
+    return (*faces[:2], *BY_CARD[:1], *BY_PASS, *BY_ORDER, *faces[2:], *BY_CARD[1:])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
