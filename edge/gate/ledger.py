@@ -5,11 +5,11 @@ People appear by their opaque ids only. Methods block, and may be called from an
 """
 
 import sqlite3
-import threading
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+
+from edge.gate.durable import DurableFile
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS opening (
@@ -40,30 +40,11 @@ class Unfinished:
     said: str
 
 
-class GateLedger:
-    """The file. Close it, or use it as a context."""
+class GateLedger(DurableFile):
+    """The file."""
 
     def __init__(self, file: Path) -> None:
-        self._lock = threading.Lock()
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None, timeout=2)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
-        except (sqlite3.Error, OSError) as error:
-            raise LedgerError(f"{file}: {error}") from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._db.close()
+        super().__init__(file, _SCHEMA, LedgerError)
 
     def begin(self, opening: Unfinished) -> None:
         """Note that a pulse is about to be sent. LedgerError: then it must not be."""

@@ -4,16 +4,15 @@ The ledger is one SQLite file for the gates of an agent, with `synchronous=FULL`
 does not bring the use back. So a pass whose power was cut between that and the pulse is used; it never opens twice.
 """
 
-import os
 import sqlite3
-import threading
 from collections import OrderedDict
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol
 
 from edge.gate.api import Reason
+from edge.gate.durable import DurableFile
 from wire.errors import ForgedSeal, MalformedSeal
 from wire.passes import decode_pass
 from wire.roll import VisitorPass
@@ -59,38 +58,15 @@ class PassVerdict:
     reason: Reason
 
 
-class PassBook:
-    """Judges passes and counts their uses. Blocking, for any thread; close it, or use it as a context.
-
-    Several may share a file, in one process or more: the gates of one agent do.
-    """
+class PassBook(DurableFile):
+    """Judges passes and counts their uses. Blocking, for any thread; several may share a file: an agent's gates do."""
 
     def __init__(self, file: Path, *, keys: PublicKeys, community: str, people: Revocations) -> None:
+        super().__init__(file, _SCHEMA, LedgerFailed)
         self._keys = keys
         self._community = community
         self._people = people
-        self._lock = threading.Lock()
         self._judged: OrderedDict[str, VisitorPass] = OrderedDict()
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
-            self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None, timeout=2)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.execute(_SCHEMA)
-        except (sqlite3.Error, OSError) as error:
-            raise LedgerFailed(f"{file}: {error}") from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._db.close()
 
     def trust(self, keys: PublicKeys) -> None:
         """Take other public keys, as when the service changed its own."""
