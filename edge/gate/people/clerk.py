@@ -71,7 +71,7 @@ class Clerk:
         while self._waiting.unfinished_tasks:
             if time.monotonic() > end or not self._thread.is_alive():
                 return False
-            time.sleep(0.002)
+            time.sleep(0.002)  # a queue can be joined, but not with a time-out
         return True
 
     def close(self, timeout_s: float = 30.0) -> None:

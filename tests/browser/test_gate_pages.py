@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.assets import command_repository as commands
 from cloud.assets import service as assets
 from cloud.gate.keys import KeyFile
-from tests.support.chromium import ARGUMENTS, find_chromium, in_english, is_required, log_in, missing
+from tests.support.chromium import in_english, log_in
 from tests.support.gate_pages import serving_gates
 from tests.support.pages import PASSWORD, Site, now_ms
 from wire.orders import decode_order
@@ -22,31 +22,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with serving_gates(tmp_path_factory.mktemp("gates")) as served:
         yield served
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = find_chromium()
-    if chromium is None:
-        if is_required():
-            pytest.fail(missing())
-        pytest.skip(missing())
-    with (
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS) as launched,
-    ):
-        yield launched
-
-
-@pytest.fixture
-def page(browser: Browser, site: Site) -> Iterator[Page]:
-    with browser.new_context(locale="en-GB", base_url=site.url, viewport={"width": 1280, "height": 800}) as context:
-        opened = context.new_page()
-        opened.set_default_timeout(20_000)
-        errors: list[str] = []
-        opened.on("pageerror", lambda error: errors.append(str(error)))
-        yield opened
-        assert errors == []
 
 
 def open_as(page: Page, path: str, login: str = "admin") -> None:
