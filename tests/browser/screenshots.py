@@ -13,7 +13,8 @@ from pathlib import Path
 from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
 from tests.support.chromium import ARGUMENTS, find_chromium, missing
-from tests.support.pages import PASSWORD, Site, serving
+from tests.support.page_world import PASSWORD
+from tests.support.pages import Site, serving
 
 SIZES = {"1920": (1920, 1080), "1280": (1280, 800), "390": (390, 844)}
 LANGUAGES = ("zh", "en")

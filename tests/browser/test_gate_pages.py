@@ -12,7 +12,8 @@ from cloud.assets import service as assets
 from cloud.gate.keys import KeyFile
 from tests.support.chromium import in_english, log_in
 from tests.support.gate_pages import serving_gates
-from tests.support.pages import PASSWORD, Site, now_ms
+from tests.support.page_world import PASSWORD, now_ms
+from tests.support.pages import Site
 from wire.orders import decode_order
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]

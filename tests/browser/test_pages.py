@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.access.tables import session
 from tests.support.chromium import in_english, log_in
-from tests.support.pages import PASSWORD, PEOPLE, Site
+from tests.support.page_world import PASSWORD, PEOPLE
+from tests.support.pages import Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

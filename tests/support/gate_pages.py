@@ -19,7 +19,8 @@ from cloud.telemetry.api import Sample
 from cloud.telemetry.embedded import EmbeddedTelemetry
 from drivers.profile import Label
 from tests.support.gate_town import SEED, STORE, gate_profile
-from tests.support.pages import COMMUNITY, HOUR, MINUTE, Site, _apart, now_ms, serving
+from tests.support.page_world import COMMUNITY, HOUR, MINUTE, now_ms
+from tests.support.pages import Site, _apart, serving
 from wire.roll import CredentialKind, Hours, PersonKind
 
 PEOPLE = (

@@ -11,7 +11,7 @@ from cloud.ui.parts import Bar, bar, mark
 from cloud.ui.rows import attention, gravity
 from cloud.ui.texts import texts
 from cloud.ui.trend import Curve, options
-from tests.support.pages import catalogue
+from tests.support.page_world import catalogue
 
 NOON = 1_790_000_000_000
 
