@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from models.manifest import Manifest, Role, Stack
+    from models.manifest import Detector, Manifest, Role, Stack
 
 app = typer.Typer(no_args_is_help=True, help="The models that the gate runs: list, build, pull, verify.")
 
@@ -67,7 +67,7 @@ def pull(
     models: _Folder = None,
     local: Annotated[Path | None, typer.Option("--from", help="Take the files from this folder.")] = None,
 ) -> None:
-    """Fetch the models of opencv-zoo, each of pinned size and hash."""
+    """Fetch the models of opencv-zoo, each of pinned size and hash; dlib's recogniser needs `yunet` at most."""
     from models.api import ModelError
     from models.store import pull as pull_models
 
@@ -82,10 +82,13 @@ def verify(
     models: _Folder = None,
     stack: Annotated[str | None, typer.Option("--stack", help="dlib or opencv-zoo; without it, what is there.")] = None,
 ) -> None:
-    """Check the hash of every file, then test each stack on drawn faces. Exit status 1 when anything is wrong."""
+    """Check the hash of every file, then test each stack on drawn faces, dlib's also with YuNet where that is there.
+
+    Exit status 1 when anything is wrong.
+    """
     from models.api import ModelError
     from models.face.selftest import self_test
-    from models.face.stack import make_stack
+    from models.face.stack import StackOptions, make_stack
     from models.manifest import Stack
     from models.runtime import OnnxNetwork
     from models.store import require
@@ -93,25 +96,36 @@ def verify(
     folder, good = _folder(models), True
     if stack is not None and stack not in [one.value for one in Stack]:
         _fail(f"--stack {stack}: use one of {', '.join(one.value for one in Stack)}")
-    chosen = [one for one in Stack if stack == one.value or (stack is None and _present(one, folder))]
+    chosen = _present(folder) if stack is None else [(Stack(stack), None)]
     if not chosen:
         _fail(f"no model in {folder}: `linli models build`")
-    for one in chosen:
+    for one, detector in chosen:
         try:
-            files: dict[Role, Path] = require(one, folder)
-            problems = self_test(make_stack(one, files, OnnxNetwork))
+            files: dict[Role, Path] = require(one, folder, detector)
+            problems = self_test(make_stack(one, files, OnnxNetwork, StackOptions(detector=detector)))
         except ModelError as error:
             problems = (str(error),)
         good = good and not problems
-        print(f"{one.value}: {'; '.join(problems) or 'good'}")
+        name = one.value if detector is None else f"{one.value} with {detector.value}"
+        print(f"{name}: {'; '.join(problems) or 'good'}")
     if not good:
         raise typer.Exit(1)
 
 
-def _present(stack: "Stack", folder: Path) -> bool:
-    from models.manifest import stack_manifests
+def _present(folder: Path) -> "list[tuple[Stack, Detector | None]]":
+    """Give what is to be tested: stacks whose recogniser is there, and dlib's with YuNet when both are.
 
-    return any((folder / one.file).exists() for one in stack_manifests(stack).values())
+    Where no recogniser is there, the stacks of which anything is, so that what is missing is said.
+    """
+    from models.manifest import Detector, Role, Stack, stack_manifests
+
+    files = {stack: {role: folder / one.file for role, one in stack_manifests(stack).items()} for stack in Stack}
+    whole = [stack for stack, of in files.items() if of[Role.RECOGNISER].exists()]
+    part = [stack for stack, of in files.items() if any(file.exists() for file in of.values())]
+    found: list[tuple[Stack, Detector | None]] = [(one, None) for one in whole or part]
+    if Stack.DLIB in whole and files[Stack.OPENCV_ZOO][Role.DETECTOR].exists():
+        found.append((Stack.DLIB, Detector.YUNET))
+    return found
 
 
 def _chosen(names: list[str] | None, kind: str) -> "list[Manifest]":

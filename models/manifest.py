@@ -21,6 +21,13 @@ class Stack(Enum):
     OPENCV_ZOO = "opencv-zoo"
 
 
+class Detector(Enum):
+    """What finds the faces; dlib's recogniser takes either one."""
+
+    DLIB = "dlib"
+    YUNET = "yunet"
+
+
 class Role(Enum):
     """What a model does in its stack."""
 
@@ -76,6 +83,25 @@ def all_manifests() -> tuple[Manifest, ...]:
     return tuple(sorted(found, key=lambda one: (one.stack.value, roles.index(one.role))))
 
 
-def stack_manifests(stack: Stack) -> dict[Role, Manifest]:
-    """Give the models of one stack."""
-    return {one.role: one for one in all_manifests() if one.stack is stack}
+def stack_manifests(stack: Stack, detector: Detector | None = None) -> dict[Role, Manifest]:
+    """Give the models of one stack, with its own detector or another that it takes."""
+    known = all_manifests()
+    found = {one.role: one for one in known if one.stack is stack}
+    home = _HOME[detector_of(stack, detector)]
+    if home is stack:
+        return found
+    return found | {one.role: one for one in known if one.stack is home and one.role is Role.DETECTOR}
+
+
+def detector_of(stack: Stack, wished: Detector | None) -> Detector:
+    """Give the detector that a stack uses: the one that is wished where it can, or else its own.
+
+    SFace is aligned by the landmarks that YuNet finds, and dlib's detector finds none.
+    """
+    if stack is Stack.OPENCV_ZOO:
+        return Detector.YUNET
+    return wished if wished is not None else Detector.DLIB
+
+
+_HOME = {Detector.DLIB: Stack.DLIB, Detector.YUNET: Stack.OPENCV_ZOO}
+"""The stack among whose models a detector is."""

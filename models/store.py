@@ -17,7 +17,7 @@ import httpx
 from pydantic import ValidationError
 
 from models.api import ModelError
-from models.manifest import Manifest, PackageSource, Role, Sha256, Stack, UrlSource, stack_manifests
+from models.manifest import Detector, Manifest, PackageSource, Role, Sha256, Stack, UrlSource, stack_manifests
 from runtime.config import Strict
 
 _TIMEOUT_S = 30.0
@@ -112,7 +112,7 @@ def pull(
             say(f"{manifest.name}: already there")
         else:
             say(f"{manifest.name}: {'reading' if local else 'fetching'} {source.bytes / 1e6:.1f} MB")
-            data = read_source(local / manifest.file, source) if local else _fetch(source, say)
+            data = _read_local(local / manifest.file, source) if local else _fetch(source, say)
             _install(manifest, folder, data)
             say(f"{manifest.name}: stored")
         done.append(inspect(manifest, folder))
@@ -125,20 +125,38 @@ def inspect(manifest: Manifest, folder: Path) -> Installed:
     return Installed(manifest=manifest, path=path, problem=_problem(manifest, path))
 
 
-def require(stack: Stack, folder: Path) -> dict[Role, Path]:
-    """Give the files of a stack, each checked against its receipt; ModelError names what is missing and what to do."""
-    found = {role: inspect(manifest, folder) for role, manifest in stack_manifests(stack).items()}
-    wrong = [f"{one.manifest.name}: {one.problem}" for one in found.values() if one.problem]
+def require(stack: Stack, folder: Path, detector: Detector | None = None) -> dict[Role, Path]:
+    """Give the files of a stack, each checked against its receipt; ModelError names what is missing and what to do.
+
+    `detector` finds the faces where it is not the stack's own.
+    """
+    found = {role: inspect(manifest, folder) for role, manifest in stack_manifests(stack, detector).items()}
+    wrong = [one for one in found.values() if one.problem]
     if wrong:
-        verb = "build" if stack is Stack.DLIB else "pull"
-        raise ModelError(f"{'; '.join(wrong)}. Run `linli models {verb} --models {folder}`")
+        problems = "; ".join(f"{one.manifest.name}: {one.problem}" for one in wrong)
+        raise ModelError(f"{problems}. {_remedy([one.manifest for one in wrong], folder)}")
     return {role: one.path for role, one in found.items()}
 
 
 def identity(stack: Stack) -> str:
-    """Name the models that make a stack's templates, the same on every machine; a template keeps it beside itself."""
+    """Name the models that make a stack's templates, the same on every machine; a template keeps it beside itself.
+
+    Another detector before the same recogniser changes nothing that a template could tell (docs/adr/0016).
+    """
     text = "\n".join(f"{role.value} {manifest.identity}" for role, manifest in stack_manifests(stack).items())
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _remedy(wrong: list[Manifest], folder: Path) -> str:
+    """Say which commands bring these models."""
+    fetched = [one for one in wrong if isinstance(one.source, UrlSource)]
+    commands = [f"`linli models build --models {folder}`"] if len(fetched) < len(wrong) else []
+    if not fetched:
+        return f"Run {commands[0]}"
+    names = " ".join(one.name for one in fetched)
+    commands.append(f"`linli models pull {names} --models {folder}`")
+    files = " and ".join(one.file for one in fetched)
+    return f"Run {' and '.join(commands)}; without a network, with {files} in a folder: `--from FOLDER`"
 
 
 def _problem(manifest: Manifest, path: Path) -> str:
@@ -186,6 +204,12 @@ def _write(path: Path, data: bytes) -> None:
         except BaseException:
             part.unlink(missing_ok=True)
             raise
+
+
+def _read_local(file: Path, source: UrlSource) -> bytes:
+    if not file.exists():
+        raise ModelError(f"{file} is not there: fetch {source.url} elsewhere, and put it there")
+    return read_source(file, source)
 
 
 def _fetch(source: UrlSource, say: Progress) -> bytes:

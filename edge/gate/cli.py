@@ -273,13 +273,14 @@ def _stack(place: "Place") -> "FaceStack":
     import os
 
     from models.api import ModelError
-    from models.face.stack import make_stack
+    from models.face.stack import StackOptions, make_stack
     from models.runtime import OnnxNetwork
     from models.store import default_folder, require
 
     folder = place.models or default_folder(os.environ, Path.home())
     try:
-        return make_stack(place.stack, require(place.stack, folder), OnnxNetwork)
+        files = require(place.stack, folder, place.detector)
+        return make_stack(place.stack, files, OnnxNetwork, StackOptions(detector=place.detector))
     except ModelError as error:
         fail(str(error))
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from drivers.profile import Identifier, Label, Slug
 from edge.gate.api import Answer, Check, CheckPolicy, Demand
@@ -84,12 +84,22 @@ class EyesSettings(Strict):
     thermal: ThermalSettings | None = None
     models: str | None = Field(default=None, description="the models folder; by default where `linli models` puts them")
     stack: Literal["dlib", "opencv-zoo"] = "dlib"
+    detector: Literal["dlib", "yunet"] | None = Field(
+        default=None,
+        description="what finds the faces, by default the stack's own; the enrolled stay known with another",
+    )
     former: Literal["dlib", "opencv-zoo"] | None = Field(
         default=None,
         description="the models before these: whoever only they know is enrolled in the new ones in passing",
     )
     smallest_face: Annotated[int, Field(ge=40, le=1000)] = Field(default=92, description="pixels across")
     max_age: Duration = timedelta(milliseconds=500)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.stack == "opencv-zoo" and self.detector == "dlib":
+            raise ValueError("opencv-zoo's recogniser needs the landmarks that YuNet finds: drop `detector`")
+        return self
 
 
 class ReaderSettings(Strict):

@@ -7,13 +7,15 @@ from typing import Protocol
 
 from models.api import Floats, ModelError, Network, Picture
 from models.face.chip import cut_chip
+from models.face.detector import FaceDetector
 from models.face.geometry import Face, Points
 from models.face.landmarks import LandmarkPredictor, read_predictor
 from models.face.mmod import MmodDetector, MmodOptions
 from models.face.search import Metric
 from models.face.sface import SFaceRecogniser, warp
 from models.face.yunet import YuNetDetector, YuNetOptions
-from models.manifest import Role, Stack
+from models.face.yunet_as_dlib import BoxesAsDlib
+from models.manifest import Detector, Role, Stack, detector_of
 
 
 class FaceStack(Protocol):
@@ -46,23 +48,25 @@ class FaceStack(Protocol):
 class StackOptions:
     """How a stack looks for faces.
 
-    `smallest` is the side in pixels of the smallest box that dlib's detector searches for, at least 80; `longest` the
-    longest side that a picture is reduced to for YuNet, None for never. Both make it quicker.
+    `detector` is not the stack's own where the stack takes another. `smallest` is the side in pixels of the smallest
+    box that dlib's detector searches for, at least 80; `longest` the longest side that a picture is reduced to for
+    YuNet, None for never. Both make it quicker.
     """
 
+    detector: Detector | None = None
     smallest: int = 80
     longest: int | None = 320
 
 
 class DlibStack:
-    """dlib's models, as built by `linli models build`."""
+    """dlib's models, as built by `linli models build`; its detector, or another that gives boxes as dlib's does."""
 
     name = Stack.DLIB
     metric = Metric.DISTANCE
     threshold = 0.6
     template_size = 128
 
-    def __init__(self, *, detector: MmodDetector, landmarks: LandmarkPredictor, recogniser: Network) -> None:
+    def __init__(self, *, detector: FaceDetector, landmarks: LandmarkPredictor, recogniser: Network) -> None:
         self._detector = detector
         self._landmarks = landmarks
         self._recogniser = recogniser
@@ -121,15 +125,22 @@ def make_stack(
 ) -> FaceStack:
     """Put a stack together from its files; `load` makes a network of a file."""
     chosen = options if options is not None else StackOptions()
-    if name is Stack.DLIB:
-        return DlibStack(
-            detector=MmodDetector(load(files[Role.DETECTOR]), MmodOptions(smallest=chosen.smallest)),
-            landmarks=LandmarkPredictor(read_predictor(files[Role.LANDMARKS])),
-            recogniser=load(files[Role.RECOGNISER]),
+    network = load(files[Role.DETECTOR])
+    if name is Stack.OPENCV_ZOO:
+        return ZooStack(
+            detector=YuNetDetector(network, YuNetOptions(longest=chosen.longest)),
+            recogniser=SFaceRecogniser(load(files[Role.RECOGNISER])),
         )
-    return ZooStack(
-        detector=YuNetDetector(load(files[Role.DETECTOR]), YuNetOptions(longest=chosen.longest)),
-        recogniser=SFaceRecogniser(load(files[Role.RECOGNISER])),
+    detector: FaceDetector
+    if detector_of(name, chosen.detector) is Detector.YUNET:
+        yunet = YuNetDetector(network, YuNetOptions(longest=chosen.longest))
+        detector = BoxesAsDlib(yunet, smallest=chosen.smallest)
+    else:
+        detector = MmodDetector(network, MmodOptions(smallest=chosen.smallest))
+    return DlibStack(
+        detector=detector,
+        landmarks=LandmarkPredictor(read_predictor(files[Role.LANDMARKS])),
+        recogniser=load(files[Role.RECOGNISER]),
     )
 
 

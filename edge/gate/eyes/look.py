@@ -27,7 +27,7 @@ from models.face.geometry import Box, Face, Points
 from models.face.rendered import PERSON, draw_face
 from models.face.selftest import self_test
 from models.face.stack import FaceStack, StackOptions, make_stack
-from models.manifest import Stack
+from models.manifest import Detector, Stack
 from models.mask.cover import look_for_cover
 from models.presence.warmth import Verdict, has_glasses, judge, look_for_warmth
 from models.runtime import OnnxNetwork, RuntimeOptions
@@ -231,9 +231,10 @@ def open_eyes(settings: EyesSettings, fever: FeverSettings, *, models_folder: Pa
     if folder is None:
         folder = Path(settings.models) if settings.models is not None else default_folder(os.environ, Path.home())
     name = Stack(settings.stack)
-    files = require(name, folder)
+    detector = None if settings.detector is None else Detector(settings.detector)
+    files = require(name, folder, detector)
     threads = RuntimeOptions(threads=min(THREADS, os.cpu_count() or 1))
-    options = StackOptions(smallest=max(80, settings.smallest_face))
+    options = StackOptions(detector=detector, smallest=max(80, settings.smallest_face))
     stack = make_stack(name, files, lambda file: OnnxNetwork(file, threads), options)
     if problems := self_test(stack):
         raise ModelError(f"the {name.value} models do not pass their self-test: {'; '.join(problems)}")

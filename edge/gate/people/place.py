@@ -12,7 +12,7 @@ from edge.gate.people.keys import KeyRing, read_keys
 from edge.gate.people.people import People, open_people
 from edge.gate.people.sharing import Sharing
 from models.face.stack import DlibStack, ZooStack
-from models.manifest import Stack
+from models.manifest import Detector, Stack
 from models.store import identity
 
 STACKS: Mapping[Stack, type[DlibStack | ZooStack]] = {Stack.DLIB: DlibStack, Stack.OPENCV_ZOO: ZooStack}
@@ -28,6 +28,7 @@ class Place:
     folder: Path
     key_file: Path
     stack: Stack
+    detector: Detector | None
     models: Path | None
     staff_files: tuple[Path, ...]
     community_key_file: Path | None
@@ -96,6 +97,7 @@ def _place(config: SiteConfig, agent: str) -> Place:
         folder=config.path(settings.data) / house.data,
         key_file=config.path(house.key_file),
         stack=Stack.DLIB if eyes is None else Stack(eyes.stack),
+        detector=None if eyes is None or eyes.detector is None else Detector(eyes.detector),
         models=None if eyes is None or eyes.models is None else config.path(eyes.models),
         staff_files=tuple(dict.fromkeys(config.path(one) for one in staff if one is not None)),
         community_key_file=None if house.community_key_file is None else config.path(house.community_key_file),
