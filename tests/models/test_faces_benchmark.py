@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.benchmarks.faces_parts.plot import draw_roc
-from tests.benchmarks.faces_parts.roc import Pairs, curve, make_pairs, rate_at
+from tests.benchmarks.faces_parts.roc import Pairs, cross_pairs, curve, make_pairs, rate_at
 
 
 def counted(genuine: list[float], strangers: list[float]) -> Pairs:
@@ -52,3 +52,12 @@ def test_the_plot_is_a_picture_that_can_be_read() -> None:
     root = ET.fromstring(draw_roc([(1e-3, 0.5), (1.0, 1.0)], [(1e-2, 0.8, 0.7, 0.9)], "people <& faces>"))  # noqa: S314 - our own text
     assert root.tag.endswith("svg")
     assert any("people <& faces>" in (one.text or "") for one in root.iter())
+
+
+def test_pictures_enrolled_one_way_are_compared_with_each_other_picture_seen_the_other_way() -> None:
+    enrolled = np.array([[0, 0], [1, 0], [5, 0]], dtype=np.float32)
+    verified = np.array([[0, 1], [1, 0], [5, 2]], dtype=np.float32)
+    pairs = cross_pairs(enrolled, verified, np.array([0, 0, 1]))
+    assert (pairs.one.tolist(), pairs.other.tolist()) == ([0, 0, 0, 0, 1, 1], [0, 1, 0, 1, 0, 0])
+    assert -pairs.alike == pytest.approx([1, np.hypot(5, 2), np.hypot(1, 1), np.hypot(4, 2), np.hypot(5, 1), 4])
+    assert pairs.genuine.tolist() == [True, False, True, False, False, False]

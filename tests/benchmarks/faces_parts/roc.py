@@ -47,6 +47,17 @@ def make_pairs(templates: npt.NDArray[np.float32], people: Counts, *, cosine: bo
     return Pairs(alike=alike[rows, columns], one=people[rows], other=people[columns])
 
 
+def cross_pairs(enrolled: npt.NDArray[np.float32], verified: npt.NDArray[np.float32], people: Counts) -> Pairs:
+    """Compare by distance each enrolled picture with each other picture as it was verified: rows are pictures in both.
+
+    A picture is not compared with itself.
+    """
+    one, other = enrolled.astype(np.float64), verified.astype(np.float64)
+    squares = (one**2).sum(axis=1)[:, None] + (other**2).sum(axis=1)[None] - 2 * one @ other.T
+    rows, columns = np.nonzero(~np.eye(len(people), dtype=bool))
+    return Pairs(alike=-np.sqrt(np.maximum(squares, 0))[rows, columns], one=people[rows], other=people[columns])
+
+
 def rate_at(pairs: Pairs, far: float, *, rounds: int, generator: np.random.Generator) -> Rate:
     """Give the true accept rate where at most `far` of the pairs of strangers pass.
 
