@@ -10,12 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cloud.access.domain import Actor, Permission, Where
 from cloud.access.service import authorise
 from cloud.assets import command_repository as commands
+from cloud.assets import commanding, repository
 from cloud.assets import name_repository as names
-from cloud.assets import repository
 from cloud.assets import trust_repository as trust
 from cloud.assets.domain import (
     DEFAULT_TIMEOUT_MS,
-    MAX_TIMEOUT_MS,
     OUTCOMES,
     TAKES_OUTCOME,
     TOKEN_FRESH_MS,
@@ -24,9 +23,7 @@ from cloud.assets.domain import (
     DeviceRow,
     LastReading,
     LastValue,
-    NotAccepted,
     PendingCommand,
-    check_command,
     parse_place,
 )
 from cloud.platform.errors import Conflict, Invalid, NotFound
@@ -255,56 +252,32 @@ async def request_command(
     NotFound for a device that the actor does not see, Forbidden, Invalid for a value outside the limits, Conflict when
     the device cannot take commands now.
     """
-    device = await repository.get_device(conn, device_id)
-    if device is None or not actor.may(Permission.VIEW, device.where):
-        raise NotFound(f"there is no device {device_id}")
-    detail = {"command": name, "value": value, "id": command_id}
-    subject = f"device:{device_id}"
+    device = await commanding.visible_device(conn, actor, device_id)
     await authorise(
         conn,
         actor,
         Permission.COMMAND,
         device.where,
         action="device.command",
-        subject=subject,
+        subject=f"device:{device_id}",
         now_ms=now_ms,
-        detail=detail,
+        detail={"command": name, "value": value, "id": command_id},
     )
-    if not 1 <= timeout_ms <= MAX_TIMEOUT_MS:
-        raise Invalid(f"`timeout_ms` is 1 to {MAX_TIMEOUT_MS}")
     profile = await load_profile(conn, device.profile_hash) if device.profile_hash else None
     if profile is None:
         raise Conflict("the profile of this device is not known yet", code="no_profile")
-    try:
-        kept = check_command(profile, name, value)
-    except NotAccepted as error:
-        raise Invalid(str(error), code="bad_command") from error
-    node = await repository.get_node(conn, device.node_id)
-    if node is None or node["foreign_node"]:
-        raise Conflict("its Sparkplug node is not one of our agents, which alone confirm commands", code="foreign_node")
-    if node["unheard_ms"] is not None:
-        remedy = "wait until the service has its broker again"
-        raise Conflict("nobody hears whether the device is online at the moment", code="unheard", remedy=remedy)
-    if not device.online:
-        raise Conflict("the device is offline", code="offline", remedy="wait until it answers again")
-    row = CommandRow(
-        id=command_id,
-        device_id=device_id,
-        where=device.where,
+    return await commanding.keep_command(
+        conn,
+        actor,
+        device,
         name=name,
-        value=kept,
-        state=CommandState.REQUESTED,
-        detail="",
-        requested_by=actor.account_id,
+        value=value,
+        profile=profile,
+        node=await commanding.listening_node(conn, device),
         timeout_ms=timeout_ms,
-        requested_ms=now_ms,
-        deadline_ms=now_ms + timeout_ms,
-        sent_ms=None,
-        ended_ms=None,
-        token=node["command_token"],
+        command_id=command_id,
+        now_ms=now_ms,
     )
-    await commands.add(conn, row)
-    return row
 
 
 async def pending_commands(conn: AsyncConnection, *, now_ms: int, limit: int = 100) -> list[PendingCommand]:
@@ -400,9 +373,7 @@ async def list_commands(
     conn: AsyncConnection, actor: Actor, device_id: int, limit: int = 50, *, after_id: str | None = None
 ) -> list[CommandRow]:
     """List the commands of a device, newest first, after the one named; NotFound when the actor does not see it."""
-    device = await repository.get_device(conn, device_id)
-    if device is None or not actor.may(Permission.VIEW, device.where):
-        raise NotFound(f"there is no device {device_id}")
+    await commanding.visible_device(conn, actor, device_id)
     return await commands.of_device(conn, device_id, limit=limit, after_id=after_id)
 
 

@@ -20,6 +20,8 @@ NAME_POINT = "gate"
 
 CHECKS = ("identity", "access", "liveness", "passage", "temperature", "health_code", "record", "mask")
 DEMANDS = ("required", "advisory", "off")
+NEVER_WAIVED = frozenset({"identity", "access"})
+"""Without these a gate opens to anybody: only its own settings, at the site, could say so."""
 
 MOST_CREDENTIALS = 10
 MOST_AREAS = 20
@@ -155,6 +157,8 @@ def check_pass(draft: PassDraft, *, now_ms: int) -> PassDraft:
         check_gate(gate)
     if draft.uses is not None and len({agent_of(gate) for gate in draft.gates}) != 1:
         raise NotAccepted("a pass that opens a limited number of times is for gates of one agent: name them")
+    if len(draft.areas) > MOST_AREAS or not all(area.strip() for area in draft.areas):
+        raise NotAccepted(f"at most {MOST_AREAS} areas, each with a name")
     if not draft.name.strip():
         raise NotAccepted("a visitor has a name")
     if draft.valid_until_ms <= max(now_ms, draft.valid_from_ms):
@@ -162,6 +166,11 @@ def check_pass(draft: PassDraft, *, now_ms: int) -> PassDraft:
     if draft.valid_until_ms - draft.valid_from_ms > LONGEST_PASS_MS:
         raise NotAccepted("a pass holds for 92 days at most; for longer, put the person on the list")
     return draft
+
+
+def demands_of(check: str) -> tuple[str, ...]:
+    """Give what a rule may make of a check: who it is and whether they may pass is never waived from afar."""
+    return DEMANDS[:1] if check in NEVER_WAIVED else DEMANDS
 
 
 def check_demands(demands: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
@@ -172,6 +181,8 @@ def check_demands(demands: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], 
     for check, demand in found.items():
         if check not in CHECKS or demand not in DEMANDS:
             raise NotAccepted(f"`{check} = {demand}`: checks are {', '.join(CHECKS)}; demands {', '.join(DEMANDS)}")
+        if demand not in demands_of(check):
+            raise NotAccepted(f"`{check} = {demand}`: {check} is never waived, the gate would open to anybody")
     return tuple((check, found[check]) for check in CHECKS if check in found)
 
 

@@ -9,13 +9,13 @@ from pydantic import BaseModel, Field
 
 from cloud.access.endpoints import ActorDep, ClockDep, EngineDep
 from cloud.assets.domain import CommandState
-from cloud.gate import opening, rolls, service
+from cloud.gate import history, opening, rolls, ruling, service
 from cloud.gate.domain import CHECKS, DOOR_POINT, Decided, Standing, read_demands
 from cloud.gate.keys import KeyFile, KeyState
 from cloud.platform.database import reading, transaction
 from cloud.platform.errors import Unauthenticated
 from cloud.platform.http import Body, errors
-from cloud.platform.rest import Id, LabelView, Limit, Page, Plain
+from cloud.platform.rest import Id, LabelView, Limit, Page, Plain, TimeMs
 from cloud.platform.security import new_token
 from cloud.telemetry.api import TelemetryStore
 
@@ -91,14 +91,25 @@ class RuleRequest(Body):
     community_id: Id
     gate: Plain = Field(min_length=3, max_length=129, description="agent and gate, as `edge-1/north`")
     demands: tuple[DemandView, ...] = Field(max_length=len(CHECKS))
+    seen: Id | None = Field(
+        default=None, description="the `revision` of the rule that is to be replaced; null: the gate has none"
+    )
+
+
+class RuleSet(BaseModel):
+    """The revision with which a rule was set: it is in force at a gate that tells this one or a newer one."""
+
+    revision: int
 
 
 class RuleView(BaseModel):
-    """A gate's rule."""
+    """A gate's rule. `changed_ms` is null for one from before that was kept."""
 
     community_id: int
     gate: str
     demands: list[DemandView]
+    revision: int
+    changed_ms: int | None
 
 
 class AgentRequest(Body):
@@ -175,15 +186,24 @@ async def gates(
     return Page(items=items, next_cursor=items[-1].device_id if len(items) == limit else None)
 
 
-@router.get("/gates/{device_id}/decisions", summary="A gate's last decisions", responses=errors(401, 404, 422, 503))
+@router.get("/gates/{device_id}/decisions", summary="A gate's decisions", responses=errors(401, 404, 422, 503))
 async def decisions(
-    *, device_id: Id, actor: ActorDep, engine: EngineDep, clock: ClockDep, store: StoreDep
+    *,
+    device_id: Id,
+    actor: ActorDep,
+    engine: EngineDep,
+    clock: ClockDep,
+    store: StoreDep,
+    cursor: Annotated[TimeMs | None, Query(description="only those before this time; left out: the newest")] = None,
+    limit: Limit = 20,
 ) -> Page[DecisionView, int]:
-    """List the newest decisions of the last hour (or day), at most 20, without names."""
+    """List a gate's decisions, each of them, the newest first, without names; of the last 30 days."""
     async with reading(engine) as conn:
         await opening.find_gate(conn, actor, device_id)
-    found = await opening.decisions(store, device_id, now_ms=clock(), limit=20)
-    return Page(items=[_decision(one) for one in found])
+    now = clock()
+    before = now + history.AHEAD_MS if cursor is None else cursor
+    found = await history.decisions(store, device_id, before_ms=before, limit=limit, now_ms=now)
+    return Page(items=[_decision(one) for one in found.items], next_cursor=found.older)
 
 
 @router.post(
@@ -214,27 +234,36 @@ async def open_gate(
 async def rules(actor: ActorDep, engine: EngineDep, community: Id | None = None) -> Page[RuleView, int]:
     """List what the service says of gates' checks beyond their site files."""
     async with reading(engine) as conn:
-        rows = await service.list_rules(conn, actor, community)
+        rows = await ruling.list_rules(conn, actor, community)
     return Page(
         items=[
             RuleView(
                 community_id=row["community_id"],
                 gate=row["gate"],
                 demands=[DemandView(check=check, demand=demand) for check, demand in read_demands(row["demands"])],
+                revision=row["revision"],
+                changed_ms=row["changed_ms"],
             )
             for row in rows
         ]
     )
 
 
-@router.put("/gates/rules", summary="Set a gate's rule", status_code=204, responses=errors(401, 403, 404, 422))
-async def put_rule(body: RuleRequest, actor: ActorDep, engine: EngineDep, clock: ClockDep) -> None:
-    """Say what a gate makes of its checks."""
+@router.put("/gates/rules", summary="Set a gate's rule", responses=errors(401, 403, 404, 409, 422))
+async def put_rule(body: RuleRequest, actor: ActorDep, engine: EngineDep, clock: ClockDep) -> RuleSet:
+    """Say what a gate makes of its checks; 409 when somebody else has changed its rule meanwhile."""
     demands = [(one.check, one.demand) for one in body.demands]
     async with transaction(engine) as conn:
-        await service.put_rule(
-            conn, actor, community_id=body.community_id, gate=body.gate, demands=demands, now_ms=clock()
+        revision = await ruling.put_rule(
+            conn,
+            actor,
+            community_id=body.community_id,
+            gate=body.gate,
+            demands=demands,
+            seen=body.seen,
+            now_ms=clock(),
         )
+    return RuleSet(revision=revision)
 
 
 @router.get("/gates/agents", summary="List agents that pull", responses=errors(401, 403, 422))

@@ -57,6 +57,7 @@ async def issue(
             "from_ms": draft.valid_from_ms,
             "until_ms": draft.valid_until_ms,
             "gates": ", ".join(draft.gates),
+            "areas": ", ".join(draft.areas),
             "uses": draft.uses,
         },
         now_ms=now_ms,
@@ -100,6 +101,14 @@ async def find_hosts(
         return []
     only = Visible(communities=frozenset({community_id}))
     return await repository.list_people(conn, only, text=text.strip(), blocked=False, limit=limit)
+
+
+async def known_areas(conn: AsyncConnection, actor: Actor, community_id: int) -> list[str]:
+    """Give the areas that people of a community are let into, by name, where the actor issues passes."""
+    need(actor, Permission.ISSUE_PASSES)
+    if not actor.may(Permission.ISSUE_PASSES, Where(community_id=community_id)):
+        return []
+    return sorted({area for text in await repository.areas_of(conn, community_id) for area in read_texts(text)})
 
 
 async def list_passes(

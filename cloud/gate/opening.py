@@ -8,44 +8,27 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.access.domain import Actor, Permission, Where
 from cloud.access.service import authorise
-from cloud.assets import command_repository as commands
+from cloud.assets import commanding
 from cloud.assets import service as assets
-from cloud.assets.domain import (
-    DEFAULT_TIMEOUT_MS,
-    TOKEN_FRESH_MS,
-    CommandRow,
-    CommandState,
-    LastValue,
-    Presence,
-    check_command,
-    presence,
-)
-from cloud.assets.domain import NotAccepted as BadCommand
-from cloud.assets.repository import get_node
+from cloud.assets.domain import TOKEN_FRESH_MS, CommandRow, DeviceRow, LastValue, Presence, presence
 from cloud.gate import repository
 from cloud.gate import roll_repository as rolls
 from cloud.gate.domain import (
-    DECISION_POINT,
     GATE_KIND,
     NAME_POINT,
     OPEN_COMMAND,
     OPENINGS_A_MINUTE,
     REVISION_POINT,
-    Decided,
     Standing,
-    read_decision,
     standing,
 )
 from cloud.gate.keys import GateKeys
 from cloud.platform.errors import Conflict, Invalid, NotFound, TooMany
-from cloud.telemetry.api import TelemetryStore
+from drivers.profile import Profile
 from wire.orders import UnfitOrder, encode_order
 from wire.roll import DoorOrder
 
 _MINUTE_MS = 60_000
-_LOOK_BACK_MS = (3_600_000, 24 * 3_600_000)
-"""How far back the last decisions are looked for: first within the hour, else within the day."""
-_STRETCHES = 720
 _MOST_GATES = 500
 
 
@@ -103,16 +86,13 @@ async def list_gates(
     return found
 
 
-async def find_gate(conn: AsyncConnection, actor: Actor, device_id: int) -> None:
-    """NotFound when the actor sees no gate of this id."""
-    device = await assets.get_device(conn, device_id)
-    if device is None or not actor.may(Permission.VIEW, device.where) or not await _is_gate(conn, device.profile_hash):
+async def find_gate(conn: AsyncConnection, actor: Actor, device_id: int) -> tuple[DeviceRow, Profile]:
+    """Give a gate with its profile; NotFound when the actor sees none of this id."""
+    device = await commanding.visible_device(conn, actor, device_id)
+    profile = await assets.load_profile(conn, device.profile_hash) if device.profile_hash else None
+    if profile is None or profile.kind != GATE_KIND:
         raise NotFound(f"there is no gate {device_id}")
-
-
-async def _is_gate(conn: AsyncConnection, profile_hash: str | None) -> bool:
-    profile = await assets.load_profile(conn, profile_hash) if profile_hash else None
-    return profile is not None and profile.kind == GATE_KIND
+    return device, profile
 
 
 async def gate_names(conn: AsyncConnection, actor: Actor, community_id: int) -> list[str]:
@@ -120,23 +100,6 @@ async def gate_names(conn: AsyncConnection, actor: Actor, community_id: int) -> 
     if not actor.may(Permission.VIEW, Where(community_id=community_id)):
         return []
     return [gate.name for gate in await list_gates(conn, actor, community_id=community_id)]
-
-
-async def decisions(telemetry: TelemetryStore, device_id: int, *, now_ms: int, limit: int = 5) -> list[Decided]:
-    """Give the last decisions of a gate, the newest first. Of those that fell together within seconds, the last."""
-    for back_ms in _LOOK_BACK_MS:
-        buckets = await telemetry.series(
-            device_id=device_id,
-            point=DECISION_POINT,
-            from_ms=now_ms - back_ms,
-            to_ms=now_ms + _MINUTE_MS,
-            max_points=_STRETCHES,
-        )
-        told = [read_decision(one.last, one.last_ms) for one in reversed(buckets) if isinstance(one.last, str)]
-        found = [one for one in told if one is not None]
-        if found:
-            return found[:limit]
-    return []
 
 
 async def open_gate(
@@ -154,9 +117,7 @@ async def open_gate(
     It goes the way of every command, and what became of it is told as of every command. NotFound, Forbidden, Invalid,
     TooMany, Conflict when the gate cannot take an order now.
     """
-    device = await assets.get_device(conn, device_id)
-    if device is None or not actor.may(Permission.VIEW, device.where):
-        raise NotFound(f"there is no gate {device_id}")
+    device, profile = await find_gate(conn, actor, device_id)
     await authorise(
         conn,
         actor,
@@ -167,50 +128,37 @@ async def open_gate(
         detail={"reason": reason, "id": command_id},
         now_ms=now_ms,
     )
-    profile = await assets.load_profile(conn, device.profile_hash) if device.profile_hash else None
-    if profile is None or profile.kind != GATE_KIND:
-        raise NotFound(f"there is no gate {device_id}")
     asked = await rolls.count_commands(
         conn, device_id=device_id, name=OPEN_COMMAND, requested_by=actor.account_id, since_ms=now_ms - _MINUTE_MS
     )
     if asked >= OPENINGS_A_MINUTE:
         raise TooMany(f"at most {OPENINGS_A_MINUTE} openings a minute", details={"retry_after_s": 60})
-    node = await get_node(conn, device.node_id)
-    if node is None or not device.online or not node["online"]:
-        raise Conflict("the gate is offline", code="offline", remedy="open it at the door")
+    node = await commanding.listening_node(conn, device)
     if node["command_token"] is None or (node["command_token_ms"] or 0) <= now_ms - TOKEN_FRESH_MS:
         raise Conflict("its agent has told no token lately", code="no_token", remedy="try again in some seconds")
     values = (await assets.last_values(conn, [device_id])).get(device_id, [])
-    code = await repository.community_code(conn, device.where.community_id)
     order = DoorOrder(
         id=command_id,
-        community=str(code),
+        community=str(await repository.community_code(conn, device.where.community_id)),
         gate=_name({one.point: one for one in values}, node["name"], device.name),
         token=node["command_token"],
         by=actor.login,
     )
     try:
-        value = check_command(profile, OPEN_COMMAND, encode_order(order, keys.active))
-    except (BadCommand, UnfitOrder) as error:
+        value = encode_order(order, keys.active)
+    except UnfitOrder as error:
         raise Invalid(str(error), code="bad_command") from error
-    row = CommandRow(
-        id=command_id,
-        device_id=device_id,
-        where=device.where,
+    return await commanding.keep_command(
+        conn,
+        actor,
+        device,
         name=OPEN_COMMAND,
         value=value,
-        state=CommandState.REQUESTED,
-        detail="",
-        requested_by=actor.account_id,
-        timeout_ms=DEFAULT_TIMEOUT_MS,
-        requested_ms=now_ms,
-        deadline_ms=now_ms + DEFAULT_TIMEOUT_MS,
-        sent_ms=None,
-        ended_ms=None,
-        token=node["command_token"],
+        profile=profile,
+        node=node,
+        command_id=command_id,
+        now_ms=now_ms,
     )
-    await commands.add(conn, row)
-    return row
 
 
 def _name(values: Mapping[str, LastValue], node: str, device: str) -> str:

@@ -1,7 +1,5 @@
 """The page of gates: doors, lists, last decisions, opening from afar, and the agents that pull lists."""
 
-from collections.abc import Mapping
-
 from fastapi import Request, Response
 from nicegui import ui
 from sqlalchemy import RowMapping
@@ -11,10 +9,10 @@ from cloud.access.domain import Permission, Where
 from cloud.assets import service as assets
 from cloud.assets.domain import CommandRow
 from cloud.assets.view import command_state
-from cloud.gate import opening, service
+from cloud.gate import history, opening, service
 from cloud.gate.domain import DECISION_POINT, DOOR_POINT, OPEN_COMMAND, Decided, Standing, agent_of
 from cloud.gate.opening import Gate
-from cloud.gate.parts import act, ask, tabs
+from cloud.gate.parts import act, ask, decision, tabs
 from cloud.platform.errors import Invalid
 from cloud.platform.security import new_token
 from cloud.ui.layout import Frame
@@ -27,6 +25,7 @@ from cloud.ui.texts import Texts
 _SHORTEST_REASON = 3
 _SHOWN = 5
 _ORDERS = 2
+_SETTLED_MS = 60_000
 _CALM = frozenset({"closed", "unlocked", "open"})
 _DOORS = ("closed", "unlocked", "open", "held", "forced", "fire", "unknown")
 """What the numbers of the point `door` mean, as the profile `linli-gate` lists them."""
@@ -55,7 +54,7 @@ class _GatesPage:
         self._asking: int | None = None
         self._removing: int | None = None
         self._token: tuple[str, str] | None = None
-        self._decided: dict[int, tuple[int, list[Decided]]] = {}
+        self._decided: dict[int, tuple[int, tuple[Decided, ...]]] = {}
         self._gates: list[Gate] = []
 
     def build(self) -> None:
@@ -155,23 +154,27 @@ class _GatesPage:
         for gate in self._gates:
             newest = gate.values.get(DECISION_POINT)
             number, at_ms = gate.row["id"], -1 if newest is None else newest.at_ms
-            if at_ms < 0 or self._decided.get(number, (-2, []))[0] == at_ms:
+            if at_ms < 0 or self._decided.get(number, (-2, ()))[0] == at_ms:
                 continue
-            found = await opening.decisions(
-                self._screen.services.telemetry, number, now_ms=self._screen.now_ms(), limit=_SHOWN
+            now = self._screen.now_ms()
+            found = await history.decisions(
+                self._screen.services.telemetry, number, before_ms=now + history.AHEAD_MS, limit=_SHOWN, now_ms=now
             )
-            self._decided[number] = (at_ms, found)
+            told_ms = found.items[0].at_ms if found.items else -1
+            # The last value may be there a moment before the history.
+            known = at_ms if told_ms >= at_ms or now - at_ms > _SETTLED_MS else -1
+            self._decided[number] = (known, found.items)
 
     def _card(self, gate: Gate, orders: list[CommandRow], names: dict[str, str]) -> tuple[str, Html]:
         t, row = self._screen.t, gate.row
-        decided = self._decided.get(row["id"], (0, []))[1]
+        decided = self._decided.get(row["id"], (0, ()))[1]
         title = h(
             "div",
             h("h2", h("a", t.pick(row["label_zh"], row["label_en"]), href=f"/devices/{row['id']}")),
             h("span", presence_word(t, gate.presence)),
             class_="title",
         )
-        told = [h("li", self._at(one.at_ms, row), _decision(t, one, names)) for one in decided]
+        told = [h("li", self._at(one.at_ms, row), decision(t, one, names)) for one in decided]
         sent = [
             h("li", self._at(one.requested_ms, row), h("span", t("gate.order"), ": ", command_state(t, one)))
             for one in orders
@@ -184,6 +187,7 @@ class _GatesPage:
             self._opening(gate),
             h("ol", *sent, class_="decisions", aria_live="polite") if sent else None,
             h("ol", *told, class_="decisions") if told else h("p", t("gate.no_decisions"), class_="dim"),
+            h("p", h("a", t("gate.all_decisions"), href=f"/gates/{row['id']}/decisions")) if told else None,
         )
         return f"gate-{row['id']}", h("section", *body, class_="panel", data_gate=gate.name)
 
@@ -297,17 +301,3 @@ def _list_state(t: Texts, gate: Gate) -> str:
     if gate.standing is Standing.BEHIND:
         return t("gate.behind", count=gate.behind)
     return t.of("gate_list", gate.standing.value)
-
-
-def _decision(t: Texts, one: Decided, names: Mapping[str, str]) -> Html:
-    """Say what was decided. Who it was is shown to those who manage gates; of health nothing but that."""
-    who = names.get(one.who, one.who)
-    reasons = [t.of("gate_reason", reason) for reason in dict.fromkeys(one.reasons) if reason]
-    after = [t.of("gate_way", one.way), who, *reasons]
-    if one.opened not in {"", "confirmed"}:
-        after.append(t.of("gate_opened", one.opened))
-    if one.by:
-        after.append(one.by)
-    told = " · ".join(part for part in after if part)
-    looks = None if one.answer == "open" else "strong"
-    return h("span", h("b", t.of("gate_answer", one.answer), class_=looks), " ", h("span", told, class_="dim"))

@@ -1,12 +1,13 @@
 """What the pages of gates share: their tabs, the community that is looked at, fields of forms."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.access.domain import Actor, Permission
 from cloud.assets.organisation import list_communities
+from cloud.gate.domain import Decided
 from cloud.ui.markup import Html, h
 from cloud.ui.parts import choices
 from cloud.ui.screen import Screen
@@ -16,7 +17,9 @@ _TABS = (
     ("/gates", "gates", Permission.VIEW),
     ("/gates/passes", "passes", Permission.ISSUE_PASSES),
     ("/gates/people", "people", Permission.MANAGE_GATES),
+    ("/gates/rules", "rules", Permission.VIEW),
 )
+_COMMAS = str.maketrans({"\N{FULLWIDTH COMMA}": ",", "\N{IDEOGRAPHIC COMMA}": ","})
 
 
 def tabs(t: Texts, actor: Actor, here: str) -> Html:
@@ -70,6 +73,12 @@ def field(label: str, name: str, value: str = "", **attributes: str | int | bool
     return h("label", label, h("input", name=name, value=value, **given), class_="wide" if wide else None)
 
 
+def read_areas(text: str) -> tuple[str, ...]:
+    """Read areas as people write them, with commas of either script between; each once."""
+    parts = (part.strip()[:64] for part in text.translate(_COMMAS).split(","))
+    return tuple(dict.fromkeys(part for part in parts if part))
+
+
 def tick(label: str, name: str, *, checked: bool) -> Html:
     """Give a box to tick, with its label."""
     return h("label", h("input", type="checkbox", name=name, value="yes", checked=checked), label, class_="tick")
@@ -82,6 +91,20 @@ def select(label: str, name: str, options: Sequence[tuple[str, str]], chosen: st
         label,
         h("select", *(h("option", text, value=value, selected=value == chosen) for value, text in options), name=name),
     )
+
+
+def decision(t: Texts, one: Decided, names: Mapping[str, str]) -> Html:
+    """Say what was decided. Who it was is shown to those who manage gates; of health nothing but that."""
+    who = names.get(one.who, one.who)
+    reasons = [t.of("gate_reason", reason) for reason in dict.fromkeys(one.reasons) if reason]
+    after = [t.of("gate_way", one.way), who, *reasons]
+    if one.opened not in {"", "confirmed"}:
+        after.append(t.of("gate_opened", one.opened))
+    if one.by:
+        after.append(one.by)
+    told = " · ".join(part for part in after if part)
+    looks = None if one.answer == "open" else "strong"
+    return h("span", h("b", t.of("gate_answer", one.answer), class_=looks), " ", h("span", told, class_="dim"))
 
 
 def act(text: str, name: str, of: object = "", **attributes: str | bool | None) -> Html:

@@ -12,7 +12,7 @@ from cloud.gate import issuing, opening
 from cloud.gate.domain import NotAccepted, PassDraft, read_texts
 from cloud.gate.ids import new_key
 from cloud.gate.issuing import Issued
-from cloud.gate.parts import Chosen, act, ask, field, select, tabs, tick
+from cloud.gate.parts import Chosen, act, ask, field, read_areas, select, tabs, tick
 from cloud.gate.qr import qr_svg
 from cloud.gate.times import format_local, parse_local
 from cloud.platform.errors import Invalid
@@ -60,6 +60,7 @@ class _PassesPage:
         self._shown: str | None = None
         self._revoking: str | None = None
         self._gates: list[str] = []
+        self._areas: list[str] = []
 
     def build(self) -> None:
         """Lay the page out."""
@@ -126,7 +127,7 @@ class _PassesPage:
         pass_id = new_key()
         async with screen.transaction() as conn:
             host = await self._host(conn, did.fields.get("host", "").strip())
-            draft = _draft(did, host=host, gates=self._gates, zone=self._chosen.zone)
+            draft = _draft(did, host=host, gates=self._gates, areas=self._areas, zone=self._chosen.zone)
             await issuing.issue(
                 conn,
                 screen.actor,
@@ -175,6 +176,7 @@ class _PassesPage:
                 keys = screen.services.gate_keys.get()
                 shown = await issuing.get_pass(conn, screen.actor, self._shown, keys=keys, now_ms=now)
             if self._issuing:
+                self._areas = await issuing.known_areas(conn, screen.actor, self._chosen.id)
                 hosts = await issuing.find_hosts(
                     conn, screen.actor, community_id=self._chosen.id, text=self._typed.split(_BETWEEN)[0]
                 )
@@ -202,6 +204,7 @@ class _PassesPage:
         options = [h("option", value=_called(row)) for row in hosts]
         uses = [(one, t("gate.uses_count", count=one) if one else t("gate.unlimited")) for one in _USES]
         gates = [tick(name, f"gate-{at}", checked=len(self._gates) == 1) for at, name in enumerate(self._gates)]
+        areas = [tick(name, f"area-{at}", checked=False) for at, name in enumerate(self._areas)]
         starts, ends = (format_local(self._starts_ms + after, zone) for after in (0, _FIRST_MS))
         host = {"list": "hosts", "autocomplete": "off", "data_act": "host", "placeholder": t("gate.find")}
         send = h("button", t("gate.issue"), type="submit", class_="primary")
@@ -215,6 +218,14 @@ class _PassesPage:
             select(t("gate.uses"), "uses", uses, "1"),
             h("fieldset", h("legend", t("gate.which_gates")), *gates) if gates else None,
             h("small", t("gate.one_agent"), class_="dim wide"),
+            h("fieldset", h("legend", t("gate.which_areas")), *areas) if areas else None,
+            field(
+                t("gate.areas") if not areas else t("gate.other_areas"),
+                "areas",
+                maxlength=400,
+                placeholder=t("gate.everywhere") if not areas else "",
+            ),
+            h("small", t("gate.no_areas"), class_="dim wide"),
             h("span", send, act(t("command.abort"), "cancel"), class_="actions wide"),
             data_act="issued",
             class_="gate-form",
@@ -231,6 +242,7 @@ class _PassesPage:
                 (t("gate.to"), screen.at(row["valid_until_ms"], at)),
                 (t("gate.uses"), self._uses(row)),
                 (t("gate.which_gates"), ", ".join(read_texts(row["gates"])) or t("gate.all_gates")),
+                (t("gate.which_areas"), ", ".join(read_texts(row["areas"])) or t("gate.everywhere")),
             ]
         )
         picture = (
@@ -271,11 +283,12 @@ class _PassesPage:
                 class_="acts",
             )
         window = f"{screen.at(row['valid_from_ms'], at)} {DASH} {screen.at(row['valid_until_ms'], at)}"
+        gates = ", ".join(read_texts(row["gates"])) or t("gate.all_gates")
         cells = (
             h("div", h("b", row["name"]), h("span", self._uses(row), class_="sub"), class_="cell grow"),
             h("div", row["host_name"] or DASH, h("span", row["host_unit"] or "", class_="sub"), class_="cell"),
             h("div", window, class_="cell full"),
-            h("div", ", ".join(read_texts(row["gates"])) or t("gate.all_gates"), class_="cell full"),
+            h("div", gates, h("span", ", ".join(read_texts(row["areas"])), class_="sub"), class_="cell full"),
             h("div", state, h("span", row["issuer"], class_="sub"), class_="cell"),
             h("div", deed, class_="cell end"),
         )
@@ -288,7 +301,7 @@ def _called(row: RowMapping) -> str:
     return _BETWEEN.join(part for part in (row["name"], row["unit"], row["key"]) if part)
 
 
-def _draft(did: Act, *, host: str, gates: list[str], zone: str) -> PassDraft:
+def _draft(did: Act, *, host: str, gates: list[str], areas: list[str], zone: str) -> PassDraft:
     """Read the form; Invalid says what does not fit."""
     said = did.fields
     try:
@@ -298,11 +311,13 @@ def _draft(did: Act, *, host: str, gates: list[str], zone: str) -> PassDraft:
     if start is None or end is None:
         raise Invalid("a pass has a beginning and an end", code="gate_form")
     uses = said.get("uses", "1")
+    chosen = [name for at, name in enumerate(areas) if f"area-{at}" in said]
     return PassDraft(
         host=host,
         name=said.get("name", "").strip()[:40],
         valid_from_ms=start,
         valid_until_ms=end,
         gates=tuple(name for at, name in enumerate(gates) if f"gate-{at}" in said),
+        areas=tuple(dict.fromkeys([*chosen, *read_areas(said.get("areas", ""))])),
         uses=int(uses) if uses else None,
     )

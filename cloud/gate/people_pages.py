@@ -7,7 +7,7 @@ from cloud.access.domain import Permission
 from cloud.gate import service
 from cloud.gate.domain import NotAccepted, PersonDraft, read_hours, read_texts
 from cloud.gate.ids import new_key, new_pin
-from cloud.gate.parts import Chosen, act, ask, field, select, tabs, tick
+from cloud.gate.parts import Chosen, act, ask, field, read_areas, select, tabs, tick
 from cloud.gate.service import Listed
 from cloud.gate.times import format_hours, format_local, parse_hours, parse_local
 from cloud.platform.errors import Invalid
@@ -363,7 +363,7 @@ def _draft(did: Act, zone: str) -> PersonDraft:
             kind=PersonKind(said.get("kind", "")),
             name=said.get("name", "").strip()[:80],
             unit=said.get("unit", "").strip()[:80],
-            areas=tuple(part.strip()[:64] for part in said.get("areas", "").split(",") if part.strip()),
+            areas=read_areas(said.get("areas", "")),
             hours=parse_hours(said.get("hours", "")),
             valid_from_ms=parse_local(said.get("from", ""), zone),
             valid_until_ms=parse_local(said.get("until", ""), zone),

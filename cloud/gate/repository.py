@@ -73,6 +73,12 @@ async def list_people(
     return list((await conn.execute(query.order_by(gate_person.c.id).limit(limit))).mappings())
 
 
+async def areas_of(conn: AsyncConnection, community_id: int) -> list[str]:
+    """Give the lists of areas (JSON) that people of a community have, each once."""
+    query = select(gate_person.c.areas).where(gate_person.c.community_id == community_id)
+    return list(await conn.scalars(query.distinct()))
+
+
 async def people_of(conn: AsyncConnection, community_id: int, keys: Collection[str] | None = None) -> list[RowMapping]:
     """Give the people of a community, all or those with the keys, by id."""
     query = select(gate_person).where(gate_person.c.community_id == community_id).order_by(gate_person.c.id)
@@ -213,16 +219,25 @@ async def revoked_passes(
 # --- rules
 
 
-async def put_rule(conn: AsyncConnection, community_id: int, gate: str, demands: str | None) -> None:
-    """Set the rule of a gate, or take it away."""
+async def put_rule(conn: AsyncConnection, community_id: int, gate: str, **values: object) -> None:
+    """Set the rule of a gate; with no values it is taken away."""
     await conn.execute(delete(gate_rule).where(gate_rule.c.community_id == community_id, gate_rule.c.gate == gate))
-    if demands is not None:
-        await conn.execute(insert(gate_rule).values(community_id=community_id, gate=gate, demands=demands))
+    if values:
+        await conn.execute(insert(gate_rule).values(community_id=community_id, gate=gate, **values))
+
+
+async def rule_revision(conn: AsyncConnection, community_id: int, gate: str) -> int | None:
+    """Give the revision at which a gate's rule was set; None when it has none."""
+    query = select(gate_rule.c.revision).where(gate_rule.c.community_id == community_id, gate_rule.c.gate == gate)
+    return await conn.scalar(query)
 
 
 async def list_rules(conn: AsyncConnection, visible: Visible, community_id: int | None = None) -> list[RowMapping]:
-    """List the rules by community and gate."""
-    query = select(gate_rule).where(visible_clause(gate_rule, visible))
+    """List the rules by community and gate, each with the name of who set it."""
+    query = select(*gate_rule.c, account.c.name.label("changer")).outerjoin(
+        account, account.c.id == gate_rule.c.changed_by
+    )
+    query = query.where(visible_clause(gate_rule, visible))
     if community_id is not None:
         query = query.where(gate_rule.c.community_id == community_id)
     return list((await conn.execute(query.order_by(gate_rule.c.community_id, gate_rule.c.gate))).mappings())

@@ -1,4 +1,4 @@
-"""What is done with the people who may pass: kept, blocked, given cards and PINs; rules of gates; agents' tokens.
+"""What is done with the people who may pass: kept, blocked, given cards and PINs; agents' tokens.
 
 Every change is authorised, audited (without names or numbers) and makes a revision that gates pull.
 """
@@ -19,12 +19,9 @@ from cloud.gate.domain import (
     ChangeKind,
     NotAccepted,
     PersonDraft,
-    check_demands,
-    check_gate,
     check_person,
     hint_of,
     normal_credential,
-    write_demands,
     write_hours,
     write_texts,
 )
@@ -87,16 +84,17 @@ async def add_person(
     conn: AsyncConnection, actor: Actor, draft: PersonDraft, *, community_id: int, key: str, keys: GateKeys, now_ms: int
 ) -> str:
     """Put somebody on the list under `key`, and give it. NotFound, Forbidden, Invalid."""
-    await _community(conn, actor, community_id)
-    await authorise(
+    await check_community(conn, actor, community_id)
+    await manage(
         conn,
         actor,
-        Permission.MANAGE_GATES,
-        Where(community_id=community_id),
-        action="gate.person.add",
-        subject=f"gate_person:{key}",
-        detail={"kind": draft.kind.value, "unit": draft.unit, "blocked": draft.blocked},
+        community_id,
+        "gate.person.add",
+        of=f"gate_person:{key}",
         now_ms=now_ms,
+        kind=draft.kind.value,
+        unit=draft.unit,
+        blocked=draft.blocked,
     )
     if await repository.count_people(conn, community_id) >= LARGEST_ROLL:
         raise Conflict(f"a community's list has at most {LARGEST_ROLL} people")
@@ -113,15 +111,17 @@ async def change_person(
 ) -> None:
     """Replace what is kept of somebody. Who is blocked now loses the passes that they issued."""
     row = await _person(conn, actor, key)
-    await authorise(
+    await manage(
         conn,
         actor,
-        Permission.MANAGE_GATES,
-        _where(row),
-        action="gate.person.change",
-        subject=f"gate_person:{key}",
-        detail={"kind": draft.kind.value, "unit": draft.unit, "blocked": draft.blocked, "reason": draft.block_reason},
+        row["community_id"],
+        "gate.person.change",
+        of=f"gate_person:{key}",
         now_ms=now_ms,
+        kind=draft.kind.value,
+        unit=draft.unit,
+        blocked=draft.blocked,
+        reason=draft.block_reason,
     )
     sealed = _health(draft, key, keys, row["health_sealed"])
     await repository.change_person(conn, row["id"], **_columns(draft), health_sealed=sealed, changed_ms=now_ms)
@@ -134,15 +134,15 @@ async def change_person(
 async def remove_person(conn: AsyncConnection, actor: Actor, *, key: str, now_ms: int) -> None:
     """Take somebody off the list, with cards, PINs and passes; gates erase their face when they pull."""
     row = await _person(conn, actor, key)
-    await authorise(
+    await manage(
         conn,
         actor,
-        Permission.MANAGE_GATES,
-        _where(row),
-        action="gate.person.remove",
-        subject=f"gate_person:{key}",
-        detail={"kind": row["kind"], "unit": row["unit"]},
+        row["community_id"],
+        "gate.person.remove",
+        of=f"gate_person:{key}",
         now_ms=now_ms,
+        kind=row["kind"],
+        unit=row["unit"],
     )
     changes = [(ChangeKind.PERSON, key), *await _revoke_all(conn, key, now_ms)]
     await repository.remove_person(conn, row["id"])
@@ -165,15 +165,15 @@ async def add_credential(
     Conflict when somebody of the community has it.
     """
     row = await _person(conn, actor, key)
-    await authorise(
+    await manage(
         conn,
         actor,
-        Permission.MANAGE_GATES,
-        _where(row),
-        action="gate.credential.add",
-        subject=f"gate_person:{key}",
-        detail={"kind": kind.value, "valid_until_ms": valid_until_ms},
+        row["community_id"],
+        "gate.credential.add",
+        of=f"gate_person:{key}",
         now_ms=now_ms,
+        kind=kind.value,
+        valid_until_ms=valid_until_ms,
     )
     try:
         number = normal_credential(kind, value)
@@ -205,53 +205,18 @@ async def add_credential(
 async def remove_credential(conn: AsyncConnection, actor: Actor, *, key: str, credential_id: int, now_ms: int) -> None:
     """Take a card or a PIN away; NotFound."""
     row = await _person(conn, actor, key)
-    await authorise(
+    await manage(
         conn,
         actor,
-        Permission.MANAGE_GATES,
-        _where(row),
-        action="gate.credential.remove",
-        subject=f"gate_person:{key}",
-        detail={"credential": credential_id},
+        row["community_id"],
+        "gate.credential.remove",
+        of=f"gate_person:{key}",
         now_ms=now_ms,
+        credential=credential_id,
     )
     if not await repository.remove_credential(conn, row["id"], credential_id):
         raise NotFound(f"there is no card or PIN {credential_id} of theirs")
     await move_on(conn, row["community_id"], [(ChangeKind.PERSON, key)], now_ms)
-
-
-async def list_rules(conn: AsyncConnection, actor: Actor, community_id: int | None = None) -> list[RowMapping]:
-    """List what the service says of gates' checks, where the actor sees them."""
-    return await repository.list_rules(conn, actor.visible(), community_id)
-
-
-async def put_rule(
-    conn: AsyncConnection,
-    actor: Actor,
-    *,
-    community_id: int,
-    gate: str,
-    demands: Sequence[tuple[str, str]],
-    now_ms: int,
-) -> None:
-    """Say what a gate makes of checks, beyond its site file; without demands its rule is taken away."""
-    await _community(conn, actor, community_id)
-    try:
-        name, chosen = check_gate(gate), check_demands(demands)
-    except NotAccepted as error:
-        raise Invalid(str(error)) from error
-    await authorise(
-        conn,
-        actor,
-        Permission.MANAGE_GATES,
-        Where(community_id=community_id),
-        action="gate.rule",
-        subject=f"gate:{name}",
-        detail=dict(chosen),
-        now_ms=now_ms,
-    )
-    await repository.put_rule(conn, community_id, name, write_demands(chosen) if chosen else None)
-    await move_on(conn, community_id, [(ChangeKind.RULE, name)], now_ms)
 
 
 async def list_agents(conn: AsyncConnection, actor: Actor, community_id: int | None = None) -> list[RowMapping]:
@@ -264,20 +229,12 @@ async def add_agent(
     conn: AsyncConnection, actor: Actor, *, community_id: int, agent: str, token: str, now_ms: int
 ) -> int:
     """Let an agent pull the list of its community by a token, in place of the one that it had."""
-    await _community(conn, actor, community_id)
+    await check_community(conn, actor, community_id)
     try:
         check_name(agent)
     except ValueError as error:
         raise Invalid(str(error)) from error
-    await authorise(
-        conn,
-        actor,
-        Permission.MANAGE_GATES,
-        Where(community_id=community_id),
-        action="gate.agent.add",
-        subject=f"agent:{agent}",
-        now_ms=now_ms,
-    )
+    await manage(conn, actor, community_id, "gate.agent.add", of=f"agent:{agent}", now_ms=now_ms)
     return await rolls.put_agent(conn, community_id, agent, hash_token(token), now_ms)
 
 
@@ -286,15 +243,7 @@ async def remove_agent(conn: AsyncConnection, actor: Actor, *, agent_id: int, no
     row = await rolls.get_agent(conn, agent_id)
     if row is None or not actor.may(Permission.VIEW, _where(row)):
         raise NotFound(f"there is no agent {agent_id}")
-    await authorise(
-        conn,
-        actor,
-        Permission.MANAGE_GATES,
-        _where(row),
-        action="gate.agent.remove",
-        subject=f"agent:{row['agent']}",
-        now_ms=now_ms,
-    )
+    await manage(conn, actor, row["community_id"], "gate.agent.remove", of=f"agent:{row['agent']}", now_ms=now_ms)
     await rolls.remove_agent(conn, agent_id)
 
 
@@ -302,6 +251,15 @@ def need(actor: Actor, permission: Permission) -> None:
     """Forbidden when the actor has the permission nowhere: what is asked for are personal data."""
     if not actor.may_anywhere(permission):
         raise Forbidden(f"this needs the permission `{permission}`", details={"permission": permission.value})
+
+
+async def manage(
+    conn: AsyncConnection, actor: Actor, community_id: int, deed: str, *, of: str, now_ms: int, **detail: object
+) -> None:
+    """Let a change of a community's gates pass and audit it; Forbidden when the actor does not manage them."""
+    where = Where(community_id=community_id)
+    permission = Permission.MANAGE_GATES
+    await authorise(conn, actor, permission, where, action=deed, subject=of, now_ms=now_ms, detail=detail)
 
 
 def _where(row: RowMapping) -> Where:
@@ -317,7 +275,8 @@ async def _person(conn: AsyncConnection, actor: Actor, key: str) -> RowMapping:
     return row
 
 
-async def _community(conn: AsyncConnection, actor: Actor, community_id: int) -> None:
+async def check_community(conn: AsyncConnection, actor: Actor, community_id: int) -> None:
+    """NotFound when the actor sees no community of this id."""
     known = await repository.community_code(conn, community_id)
     if known is None or not actor.may(Permission.VIEW, Where(community_id=community_id)):
         raise NotFound(f"there is no community {community_id}")

@@ -3,7 +3,7 @@
 What somebody shows, and what a health provider knows them by, is encrypted with a key that lies outside the database.
 """
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
 
 from cloud.platform.database import BigId, id_column, metadata, time_ms
 
@@ -70,6 +70,15 @@ gate_rule = Table(
     Column("community_id", ForeignKey("community.id"), nullable=False),
     Column("gate", String(130), nullable=False, comment="such as edge-1/north"),
     Column("demands", Text, nullable=False, comment="JSON: [[check, demand]]"),
+    Column(
+        "revision",
+        BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="of the list in which it came; 0 for one from before revisions were kept",
+    ),
+    time_ms("changed_ms", nullable=True),
+    Column("changed_by", ForeignKey("account.id"), nullable=True),
     UniqueConstraint("community_id", "gate"),
 )
 

@@ -10,8 +10,8 @@ from starlette.staticfiles import StaticFiles
 from cloud.access import pages as access
 from cloud.alarms import pages as alarms
 from cloud.assets import pages as assets
+from cloud.gate import decision_pages, pass_pages, people_pages, rule_pages
 from cloud.gate import pages as gates
-from cloud.gate import pass_pages, people_pages
 from cloud.ingest import pages as ingest
 from cloud.people import pages as people
 from cloud.ui import overview
@@ -20,7 +20,8 @@ from cloud.ui.screen import Services
 from cloud.work_orders import pages as work_orders
 
 STATIC = Path(__file__).with_name("static")
-FEATURES = (overview, assets, alarms, work_orders, gates, people_pages, pass_pages, people, access, ingest)
+GATES = (gates, decision_pages, people_pages, pass_pages, rule_pages)
+FEATURES = (overview, assets, alarms, work_orders, *GATES, people, access, ingest)
 """Each has `register(services)`, which adds its pages."""
 
 

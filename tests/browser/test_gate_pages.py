@@ -4,14 +4,16 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cloud.access import service as access
 from cloud.assets import command_repository as commands
 from cloud.assets import service as assets
+from cloud.gate import ruling
 from cloud.gate.keys import KeyFile
 from tests.support.chromium import in_english, log_in
-from tests.support.gate_pages import serving_gates
+from tests.support.gate_pages import hold_newest_list, serving_gates
 from tests.support.page_world import PASSWORD, now_ms
 from tests.support.pages import Site
 from wire.orders import decode_order
@@ -152,6 +154,98 @@ def test_a_pass_is_issued_shown_and_revoked(page: Page) -> None:
     expect(page.locator(".pass svg")).to_have_count(0)
 
 
+def test_a_pass_is_for_areas(page: Page) -> None:
+    open_as(page, "/gates/passes", "operator")
+    page.get_by_role("button", name="Issue a pass").click()
+    page.fill("[name=name]", "Mei Mei")
+    page.locator("[name=host]").press_sequentially("张伟")
+    option = page.locator("#hosts option")
+    expect(option).to_have_count(1)
+    page.fill("[name=host]", option.get_attribute("value") or "")
+    page.get_by_label("edge-1/north").check()
+    page.get_by_label("tower-1").check()
+    page.fill("[name=areas]", "garage，roof")  # noqa: RUF001 - as a Chinese keyboard writes a comma
+    page.locator("form").get_by_role("button", name="Issue a pass").click()
+    expect(page.locator(".pass")).to_contain_text("tower-1, garage, roof")
+    expect(page.locator(".gate-passes .row", has_text="Mei Mei")).to_contain_text("tower-1, garage, roof")
+
+
+def test_every_decision_is_shown_page_by_page(page: Page, site: Site) -> None:
+    open_as(page, "/gates")
+    page.locator("[data-gate='edge-1/south']").get_by_role("link", name="All decisions").click()
+    rows = page.locator(".gate-decisions .row")
+    expect(rows).to_have_count(50)
+    expect(rows.first).to_contain_text("card · p0")
+    expect(rows.nth(49)).to_contain_text("card · p49")
+    page.get_by_role("link", name="Older").click()
+    expect(rows).to_have_count(20)
+    expect(rows.last).to_contain_text("card · p69")
+    expect(page.get_by_role("link", name="Older")).to_have_count(0)
+    page.get_by_role("link", name="Newest").click()
+    expect(rows).to_have_count(50)
+    page.goto(f"/gates/{site.devices['pump-1'].id}/decisions")
+    expect(page.locator(".gate-decisions")).to_contain_text("no such thing")
+
+
+def rule_of(page: Page, gate: str) -> Locator:
+    return page.locator(f".gate-rules .row[data-gate='{gate}']")
+
+
+def test_a_rule_is_changed_and_told_when_it_is_in_force(page: Page, site: Site) -> None:
+    open_as(page, "/gates/rules")
+    north = rule_of(page, "edge-1/north")
+    expect(north).to_contain_text("Liveness off")
+    expect(north).to_contain_text("In force")
+    expect(rule_of(page, "edge-2/garage")).to_contain_text("as the gate's own settings say")
+    expect(rule_of(page, "edge-9/old")).to_contain_text("No gate of this name")
+    north.get_by_role("button", name="Edit").click()
+    expect(page.locator("select[name=identity] option")).to_have_count(2)
+    page.select_option("select[name=liveness]", "required")
+    page.select_option("select[name=mask]", "")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("form.gate-form")).to_have_count(0)
+    expect(north).to_contain_text("Liveness required")
+    expect(north).not_to_contain_text("Mask")
+    expect(north).to_contain_text("On its way to the gate")
+    expect(north).to_contain_text("王敏")
+    site.run(lambda conn: hold_newest_list(conn, site, "north"))
+    expect(north).to_contain_text("In force")
+
+
+def test_two_who_edit_a_rule_do_not_overwrite_each_other(page: Page, site: Site) -> None:
+    open_as(page, "/gates/rules")
+    south = rule_of(page, "edge-1/south")
+    south.get_by_role("button", name="Edit").click()
+    page.select_option("select[name=mask]", "required")
+
+    async def other(conn: AsyncConnection) -> None:
+        actor = await access.actor_of(conn, login="admin", address="192.0.2.9")
+        community = site.devices["south"].where.community_id
+        rule = {"community_id": community, "gate": "edge-1/south", "now_ms": now_ms()}
+        seen = {row["gate"]: row["revision"] for row in await ruling.list_rules(conn, actor)}["edge-1/south"]
+        await ruling.put_rule(conn, actor, demands=[("record", "required")], seen=seen, **rule)
+
+    site.run(other)
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("Test or vaccination record required")
+    expect(page.locator("select[name=mask]")).to_have_value("required")  # what was chosen stays until they decide
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status")).to_contain_text("Somebody else has changed this rule")
+    expect(south).not_to_contain_text("Mask")
+    page.get_by_role("button", name="Take the rule as it is now").click()
+    expect(page.locator("select[name=record]")).to_have_value("required")
+    page.select_option("select[name=mask]", "required")
+    page.get_by_role("button", name="Save").click()
+    expect(south).to_contain_text("Mask required")
+    expect(south).to_contain_text("Test or vaccination record required")
+
+
+def test_rules_are_read_by_whoever_sees_the_gates_and_changed_by_whoever_manages_them(page: Page) -> None:
+    open_as(page, "/gates/rules", "operator")
+    expect(rule_of(page, "edge-1/north")).to_contain_text("Temperature")
+    expect(page.locator(".gate-rules button")).to_have_count(0)
+
+
 def test_an_agent_s_token_is_shown_once(page: Page) -> None:
     open_as(page, "/gates")
     page.locator("[data-key^=agent-], .gate-agents .row").filter(has_text="edge-2").get_by_role(
@@ -171,9 +265,11 @@ def test_the_device_s_page_leads_to_the_gates_for_opening(page: Page, site: Site
     expect(page.locator("[data-gate='edge-1/north']")).to_be_visible()
 
 
-@pytest.mark.parametrize("path", ["/gates", "/gates/people", "/gates/passes"])
+@pytest.mark.parametrize("path", ["/gates", "/gates/people", "/gates/passes", "/gates/rules", "decisions"])
 @pytest.mark.parametrize("width", [390, 1280, 1920])
-def test_no_page_is_wider_than_its_screen(page: Page, path: str, width: int) -> None:
+def test_no_page_is_wider_than_its_screen(page: Page, site: Site, path: str, width: int) -> None:
+    if path == "decisions":
+        path = f"/gates/{site.devices['south'].id}/decisions"
     page.set_viewport_size({"width": width, "height": 844})
     open_as(page, path)
     page.wait_for_selector(".main .panel")

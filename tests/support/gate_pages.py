@@ -11,7 +11,7 @@ from cloud.access import service as access
 from cloud.assets import service as assets
 from cloud.assets.domain import LastValue
 from cloud.config import load_config
-from cloud.gate import issuing, service
+from cloud.gate import issuing, ruling, service
 from cloud.gate.domain import PassDraft, PersonDraft
 from cloud.gate.keys import GateKeys, KeyFile
 from cloud.gate.roll_repository import revision_of
@@ -40,6 +40,12 @@ GATES = (
     ("north", "edge-1", Label(zh="北门人行口", en="North gate, pedestrians")),
     ("south", "edge-1", Label(zh="南门人行口", en="South gate, pedestrians")),
     ("garage", "edge-2", Label(zh="地库人行口", en="Garage entrance")),
+)
+
+RULES = (
+    ("edge-1/north", [("liveness", "off"), ("temperature", "required"), ("mask", "advisory")]),
+    ("edge-1/south", [("health_code", "required")]),
+    ("edge-9/old", [("mask", "required")]),
 )
 
 
@@ -114,6 +120,22 @@ async def _fill(conn: AsyncConnection, site: Site, keys: GateKeys) -> None:
         ]
         await assets.put_last_values(conn, rows)
     await assets.device_died(conn, device_id=site.devices["garage"].id, now_ms=now - 10 * MINUTE)
+    for gate, demands in RULES:
+        await ruling.put_rule(
+            conn, actor, community_id=community, gate=gate, demands=demands, seen=None, now_ms=now - 50 * MINUTE
+        )
+    await hold_newest_list(conn, site, "north")
+
+
+async def hold_newest_list(conn: AsyncConnection, site: Site, gate: str) -> None:
+    """Let a gate tell that it has the newest list, as ingest keeps it."""
+    now, device = now_ms(), site.devices[gate]
+    revision = await revision_of(conn, device.where.community_id)
+    assert revision is not None
+    row = LastValue(
+        device_id=device.id, point="roll_revision", value=float(revision), quality=192, at_ms=now, received_ms=now
+    )
+    await assets.put_last_values(conn, [row])
 
 
 async def _decide(site: Site) -> None:
@@ -128,7 +150,11 @@ async def _decide(site: Site) -> None:
             {"answer": "open", "way": "pass", "who": "r1", "opened": "failed", "reasons": [["passage", "door_fault"]]},
         ),
     )
-    samples = [
+    crowd = [
+        Sample(site.devices["south"].id, "decision", now - 60_000 - 400 * number, json.dumps(one), 192)
+        for number, one in enumerate({"answer": "open", "way": "card", "who": f"p{number}"} for number in range(70))
+    ]
+    samples = crowd + [
         Sample(site.devices["north"].id, "decision", now - ago * 1000, json.dumps(said), 192) for ago, said in told
     ]
     await store.write(samples)

@@ -1,7 +1,9 @@
+import asyncio
 import json
 from typing import Any
 
 import pytest
+from httpx import AsyncClient
 from sqlalchemy import select, text
 
 from cloud.gate.tables import gate_credential, gate_person
@@ -208,27 +210,72 @@ async def test_without_keys_nothing_is_kept_and_the_answer_says_what_to_do(gate_
     assert "linli cloud gate-keys" in answer.json()["error"]["remedy"]
 
 
-async def test_rules_and_agents(gate_town: GateTown) -> None:
+async def test_rules(gate_town: GateTown) -> None:
     rule = {"community_id": gate_town.garden, "gate": "edge-1/north"}
     demands = [{"check": "mask", "demand": "required"}, {"check": "liveness", "demand": "off"}]
     async with gate_town.town.client("manager") as client:
-        assert (await client.put("/api/v1/gates/rules", json={**rule, "demands": demands})).status_code == 204
-        shown = (await client.get("/api/v1/gates/rules")).json()["items"]
-        assert shown == [{**rule, "demands": list(reversed(demands))}]
-        twice = {**rule, "demands": [demands[0], demands[0]]}
-        assert (await client.put("/api/v1/gates/rules", json=twice)).status_code == 422
-        assert (
-            await client.put("/api/v1/gates/rules", json={**rule, "gate": "north", "demands": []})
-        ).status_code == 422
-        assert (await client.put("/api/v1/gates/rules", json={**rule, "demands": []})).status_code == 204
+        put = await client.put("/api/v1/gates/rules", json={**rule, "demands": demands})
+        assert put.status_code == 200, put.text
+        seen = put.json()["revision"]
+        [shown] = (await client.get("/api/v1/gates/rules")).json()["items"]
+        told = {"demands": list(reversed(demands)), "revision": seen, "changed_ms": gate_town.town.now}
+        assert shown == {**rule, **told}
+        for bad in (
+            {"demands": [demands[0], demands[0]], "seen": seen},
+            {"gate": "north", "demands": []},
+            {"demands": [{"check": "identity", "demand": "off"}], "seen": seen},
+            {"demands": [{"check": "access", "demand": "advisory"}], "seen": seen},
+        ):
+            assert (await client.put("/api/v1/gates/rules", json={**rule, **bad})).status_code == 422
+        assert (await client.put("/api/v1/gates/rules", json={**rule, "demands": [], "seen": seen})).status_code == 200
         assert (await client.get("/api/v1/gates/rules")).json()["items"] == []
+        audit = (await client.get("/api/v1/audit", params={"action": "gate.rule"})).json()["items"]
+        assert audit[1]["detail"] == {"mask": "required", "liveness": "off"}
+    async with gate_town.town.client("operator") as client:
+        assert (await client.put("/api/v1/gates/rules", json={**rule, "demands": []})).status_code == 403
+
+
+async def test_nobody_s_change_of_a_rule_is_lost(gate_town: GateTown) -> None:
+    rule = {"community_id": gate_town.garden, "gate": "edge-1/north"}
+    async with gate_town.town.client("manager") as one, gate_town.town.client("manager") as other:
+
+        async def puts(client: AsyncClient, demand: str | None, seen: int | None) -> Any:
+            demands = [{"check": "mask", "demand": demand}] if demand else []
+            return await client.put("/api/v1/gates/rules", json={**rule, "demands": demands, "seen": seen})
+
+        first = (await puts(one, "required", None)).json()["revision"]
+        late = await puts(other, "off", None)  # who saw no rule
+        assert (late.status_code, late.json()["error"]["code"]) == (409, "rule_changed")
+        assert late.json()["error"]["details"] == {"revision": first}
+        second = (await puts(one, "advisory", first)).json()["revision"]
+        assert second > first
+        assert (await puts(other, "off", first)).status_code == 409
+        assert (await puts(one, None, second)).status_code == 200
+        assert (await puts(other, "off", second)).status_code == 409  # it was taken away
+        [answer] = [await puts(other, "off", None)]
+        assert answer.json()["revision"] > second  # a rule that is made anew is not the one from before
+
+
+async def test_two_who_save_a_rule_at_once(gate_town: GateTown) -> None:
+    rule = {"community_id": gate_town.garden, "gate": "edge-1/north"}
+    async with gate_town.town.client("manager") as client:
+        answers = await asyncio.gather(
+            *(
+                client.put("/api/v1/gates/rules", json={**rule, "demands": [{"check": "mask", "demand": demand}]})
+                for demand in ("required", "advisory", "off")
+            )
+        )
+    assert sorted(one.status_code for one in answers) == [200, 409, 409]
+
+
+async def test_agents(gate_town: GateTown) -> None:
+    async with gate_town.town.client("manager") as client:
         made = await client.post("/api/v1/gates/agents", json={"community_id": gate_town.garden, "agent": "edge-1"})
         [agent] = (await client.get("/api/v1/gates/agents")).json()["items"]
         assert made.json()["token"] not in json.dumps(agent)
         bad = await client.post("/api/v1/gates/agents", json={"community_id": gate_town.garden, "agent": "a/b"})
         assert bad.status_code == 422
     async with gate_town.town.client("operator") as client:
-        assert (await client.put("/api/v1/gates/rules", json={**rule, "demands": []})).status_code == 403
         assert (await client.get("/api/v1/gates/agents")).status_code == 403
         assert (await client.delete(f"/api/v1/gates/agents/{agent['id']}")).status_code == 403
     async with gate_town.town.client("manager") as client:
