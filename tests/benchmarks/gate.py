@@ -20,8 +20,8 @@ from edge.gate.people.api import Consent
 from edge.gate.people.keeping import Template, records_of
 from models.api import Picture
 from models.face.search import Gallery
-from models.face.stack import DlibStack, make_stack
-from models.manifest import Role, Stack
+from models.face.stack import DlibStack, StackOptions, make_stack
+from models.manifest import Detector, Role, Stack
 from models.runtime import OnnxNetwork, RuntimeOptions
 from models.store import identity
 from runtime.bench import Baseline, Bench, CannotRun, Result
@@ -30,6 +30,8 @@ OPTIONS = {
     "visits": "how many people come; 120 without it",
     "enrolled": "how many people have a face; 10000 without it",
     "quick": "1: 20 visits and 1000 faces",
+    "detector": "what finds the faces: dlib (without it), yunet, or both, one after the other",
+    "at-once": "1: people appear at once, and do not walk up",
     "keep": "a folder that is not there yet: it keeps what the parts wrote",
     "budget": "the milliseconds within which a check must answer; 1500 without it",
 }
@@ -43,16 +45,43 @@ def measure(bench: Bench) -> None:
     quick = bench.options.get("quick") == "1"
     visits = int(bench.options.get("visits", "20" if quick else "120"))
     enrolled = int(bench.options.get("enrolled", "1000" if quick else "10000"))
-    with tempfile.TemporaryDirectory(prefix="linli-gate-") as folder:
-        place = Path(bench.options.get("keep", folder))
-        asyncio.run(_whole(bench, place, visits=visits, enrolled=max(enrolled, _CAST)))
-    _apart(bench)
+    for setup in _setups(bench):
+        with tempfile.TemporaryDirectory(prefix="linli-gate-") as folder:
+            place = Path(bench.options.get("keep", folder)) / setup.prefix
+            asyncio.run(_whole(bench, setup, place, visits=visits, enrolled=max(enrolled, _CAST)))
+        _apart(bench, setup)
+    _search(bench)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Setup:
+    """Which detector finds the faces: YuNet when its file is given; `prefix` is that of the figures' names."""
+
+    prefix: str
+    yunet: Path | None
+
+
+def _setups(bench: Bench) -> list[_Setup]:
+    from tests.support.yunet import here  # noqa: PLC0415 - a checkout alone has it
+
+    wished = bench.options.get("detector", "dlib")
+    if wished not in {"both", *(one.value for one in Detector)}:
+        raise CannotRun(f"no detector {wished!r}: dlib, yunet or both")
+    chosen = [one for one in Detector if wished in {one.value, "both"}]
+    yunet = here() if Detector.YUNET in chosen else None
+    if Detector.YUNET in chosen and yunet is None:
+        raise CannotRun("YuNet's file is not there: `linli models pull yunet`, with no network from a folder: --from")
+    return [
+        _Setup(prefix="" if wished == "dlib" else f"{one.value}_", yunet=yunet if one is Detector.YUNET else None)
+        for one in chosen
+    ]
 
 
 @dataclass(kw_only=True)
 class _Run:
-    """What came of the visits."""
+    """What came of the visits; `manner` is how people come."""
 
+    manner: str = ""
     let_in: list[dict[str, Any]] = field(default_factory=list)
     missed: int = 0
     minutes: float = 0.0
@@ -60,16 +89,18 @@ class _Run:
     rss_mb: float = 0.0
 
 
-async def _whole(bench: Bench, folder: Path, *, visits: int, enrolled: int) -> None:
+async def _whole(bench: Bench, setup: _Setup, folder: Path, *, visits: int, enrolled: int) -> None:
     """Run broker, simulators and agent as processes, and have people come, one after the other."""
     from tests.support.broker import MOSQUITTO, running_broker  # noqa: PLC0415 - a checkout alone has it
     from tests.support.edge_site import USERS, listening_host  # noqa: PLC0415 - likewise
 
     if shutil.which(MOSQUITTO) is None:
         raise CannotRun(f"there is no broker at {MOSQUITTO}")
-    run = _Run()
+    run = _Run(manner=" at-once" if bench.options.get("at-once") == "1" else "")
     async with running_broker(folder / "broker", users=USERS) as broker:
-        stand, people = await asyncio.to_thread(_prepare, bench, folder, broker, visits=visits, enrolled=enrolled)
+        stand, people = await asyncio.to_thread(
+            _prepare, bench, folder, broker, yunet=setup.yunet, visits=visits, enrolled=enrolled
+        )
         async with listening_host(broker) as host, stand.simulators():
             stand.breaks("door-1", "hurry")
             stand.stands("resident 1")
@@ -86,14 +117,16 @@ async def _whole(bench: Bench, folder: Path, *, visits: int, enrolled: int) -> N
                         bench.say(f"{visit} of {visits} people")
                 run.minutes = (time.monotonic() - began) / 60
                 run.rss_mb = await asyncio.to_thread(_rss_mb, process.pid)
-    _tell(bench, run, visits)
+    _tell(bench, setup.prefix, run, visits)
 
 
-def _prepare(bench: Bench, folder: Path, broker: Any, *, visits: int, enrolled: int) -> tuple[Any, range]:
+def _prepare(
+    bench: Bench, folder: Path, broker: Any, *, yunet: Path | None, visits: int, enrolled: int
+) -> tuple[Any, range]:
     """Write a site with all eight checks, and enrol everybody."""
     from tests.support.gate_stand import GateStand, roll_of  # noqa: PLC0415 - a checkout alone has it
 
-    stand = GateStand(folder=folder / "gate", broker=broker)
+    stand = GateStand(folder=folder / "gate", broker=broker, yunet=yunet)
     stand.house = f"health_code = {{ {stand.health_provider} }}\nrecord = {{ {stand.health_provider} }}"
     budget = bench.options.get("budget", "1500")
     wanted = ("identity", "liveness", "temperature", "health_code", "record", "mask", "access", "passage")
@@ -126,7 +159,7 @@ async def _visit(stand: Any, host: Any, number: int, run: _Run) -> None:
     def came() -> list[Any]:
         return list(host.taken) if len(decisions(host)) > before else []
 
-    stand.stands(f"resident {number}")
+    stand.stands(f"resident {number}{run.manner}")
     with suppress(TimeoutError):
         await host.until(came, within=_PATIENCE_S)
     confirmed = [one for one in decisions(host)[before:] if one["opened"] == "confirmed"]
@@ -136,24 +169,24 @@ async def _visit(stand: Any, host: Any, number: int, run: _Run) -> None:
     await _until_shut(host)
 
 
-def _tell(bench: Bench, run: _Run, visits: int) -> None:
+def _tell(bench: Bench, prefix: str, run: _Run, visits: int) -> None:
     took = sorted(one["took_ms"] for one in run.let_in)
     if len(took) < visits // 2:
         raise CannotRun(f"only {len(took)} of {visits} people were let in")
     p50, p99 = statistics.median(took), took[max(0, round(len(took) * 0.99) - 1)]
-    bench.add(Result(name="let_in", value=len(took), unit=f"of {visits}"))
-    bench.add(Result(name="not_let_in_at_once", value=run.missed, unit=""))
-    bench.add(Result(name="p50", value=p50, unit="ms"))
-    bench.add(Result(name="p99", value=p99, unit="ms", goal=f"<= {_P99_MS:g}", met=p99 <= _P99_MS))
-    bench.add(Result(name="slowest", value=took[-1], unit="ms"))
-    bench.add(Result(name="people_a_minute_with_the_door", value=len(took) / run.minutes, unit="1/min"))
-    bench.add(Result(name="people_a_minute_by_decision", value=60_000 / statistics.mean(took), unit="1/min"))
+    bench.add(Result(name=f"{prefix}let_in", value=len(took), unit=f"of {visits}"))
+    bench.add(Result(name=f"{prefix}not_let_in_at_once", value=run.missed, unit=""))
+    bench.add(Result(name=f"{prefix}p50", value=p50, unit="ms"))
+    bench.add(Result(name=f"{prefix}p99", value=p99, unit="ms", goal=f"<= {_P99_MS:g}", met=p99 <= _P99_MS))
+    bench.add(Result(name=f"{prefix}slowest", value=took[-1], unit="ms"))
+    bench.add(Result(name=f"{prefix}people_a_minute_with_the_door", value=len(took) / run.minutes, unit="1/min"))
+    bench.add(Result(name=f"{prefix}people_a_minute_by_decision", value=60_000 / statistics.mean(took), unit="1/min"))
     for stage, value in _stages(run.let_in).items():
-        bench.add(Result(name=f"stage_{stage}_p50", value=value, unit="ms"))
-    cold, rss = run.cold_s, run.rss_mb
-    bench.add(Result(name="cold_start_to_door", value=cold, unit="s", goal=f"<= {_COLD_S:g}", met=cold <= _COLD_S))
-    bench.add(Result(name="rss", value=rss, unit="MB", goal=f"<= {_RSS_MB:g}", met=rss <= _RSS_MB))
-    bench.more["decisions"] = run.let_in[:5]
+        bench.add(Result(name=f"{prefix}stage_{stage}_p50", value=value, unit="ms"))
+    cold, rss, goal = run.cold_s, run.rss_mb, f"<= {_COLD_S:g}"
+    bench.add(Result(name=f"{prefix}cold_start_to_door", value=cold, unit="s", goal=goal, met=cold <= _COLD_S))
+    bench.add(Result(name=f"{prefix}rss", value=rss, unit="MB", goal=f"<= {_RSS_MB:g}", met=rss <= _RSS_MB))
+    bench.more[f"{prefix}decisions"] = run.let_in[:5]
 
 
 async def _until_shut(host: Any) -> None:
@@ -210,13 +243,15 @@ def _rss_mb(pid: int) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
 
 
-def _apart(bench: Bench) -> None:
+def _apart(bench: Bench, setup: _Setup) -> None:
     """Take the times of one look apart, beside dlib and the way of face_recognition, on the same pictures in turns."""
     from tests.support.faces import built  # noqa: PLC0415 - a checkout alone has it
     from tests.support.gate_stand import pictures_of  # noqa: PLC0415 - likewise
+    from tests.support.yunet import dlib_files_with  # noqa: PLC0415 - likewise
 
-    files = {role: built(role) for role in Role}
-    stack = make_stack(Stack.DLIB, files, lambda file: OnnxNetwork(file, RuntimeOptions(threads=2)))
+    files = {role: built(role) for role in Role} if setup.yunet is None else dlib_files_with(setup.yunet)
+    options = StackOptions(detector=None if setup.yunet is None else Detector.YUNET)
+    stack = make_stack(Stack.DLIB, files, lambda file: OnnxNetwork(file, RuntimeOptions(threads=2)), options)
     settings = EyesSettings(camera="camera")
     eyes = Eyes(stack=stack, model="bench", settings=settings, fever=FeverSettings())
     eyes.warm_up()
@@ -250,9 +285,9 @@ def _apart(bench: Bench) -> None:
             dlib_ms.append((time.perf_counter() - begun) * 1000)
     usual = Baseline(name="face_recognition's way (dlib: HOG, 5 points, ResNet)", value=statistics.median(usual_ms))
     whole = Baseline(name="dlib itself (mmod, 5 points, ResNet)", value=statistics.median(dlib_ms))
-    bench.add(Result(name="look_p50", value=statistics.median(ours), unit="ms", baseline=usual))
-    bench.add(Result(name="look_p50_beside_dlib", value=statistics.median(ours), unit="ms", baseline=whole))
-    _search(bench)
+    look = statistics.median(ours)
+    bench.add(Result(name=f"{setup.prefix}look_p50", value=look, unit="ms", baseline=usual))
+    bench.add(Result(name=f"{setup.prefix}look_p50_beside_dlib", value=look, unit="ms", baseline=whole))
 
 
 def _search(bench: Bench) -> None:

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,8 +18,8 @@ from edge.gate.people.api import Consent
 from edge.gate.people.calibration import CalibrationRecord
 from edge.gate.people.enrolment import Enrolment
 from edge.gate.people.people import People, open_people
-from models.face.stack import DlibStack, make_stack
-from models.manifest import Role, Stack
+from models.face.stack import DlibStack, StackOptions, make_stack
+from models.manifest import Detector, Role, Stack
 from models.runtime import OnnxNetwork
 from models.store import identity
 from runtime.lifecycle import until_stopped
@@ -34,6 +34,7 @@ from simulators.people.visible import see
 from tests.support.broker import Broker, free_port
 from tests.support.edge_site import GROUP, NODE, USERS, Host
 from tests.support.faces import built
+from tests.support.yunet import dlib_files_with
 from wire.orders import encode_order
 from wire.passes import encode_pass
 from wire.roll import Credential, CredentialKind, DoorOrder, Person, PersonKind, Roll, VisitorPass
@@ -117,7 +118,10 @@ def _for_drawn_people(people: int, now_ms: int) -> CalibrationRecord:
 
 @dataclass(kw_only=True)
 class GateStand:
-    """One gate in `folder`. Change the fields before it starts; `checks` and `extra` are TOML of the gate."""
+    """One gate in `folder`. Change the fields before it starts; `checks` and `extra` are TOML of the gate.
+
+    `yunet` is YuNet's file, which then finds the faces instead of dlib's detector, also at enrolment.
+    """
 
     folder: Path
     broker: Broker
@@ -129,6 +133,7 @@ class GateStand:
     thermal: str = ""
     seconds: float = 2.0
     rate: int = 10
+    yunet: Path | None = None
     kiosk: int = field(default_factory=free_port)
     http: int = field(default_factory=free_port)
     ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in _NETWORKED})
@@ -163,10 +168,13 @@ class GateStand:
         (self.folder / "service.keys").write_text(PublicKeys.of([SIGNING.public]).text())
         models = self.folder / "models"
         models.mkdir(exist_ok=True)
-        for role in Role:
-            for file in (built(role), built(role).with_name(built(role).name + ".json")):
+        for model in self._files().values():
+            for file in (model, model.with_name(model.name + ".json")):
                 shutil.copy(file, models / file.name)
         self.file.write_text(self._site())
+
+    def _files(self) -> Mapping[Role, Path]:
+        return {role: built(role) for role in Role} if self.yunet is None else dlib_files_with(self.yunet)
 
     def _scene(self) -> str:
         text = """
@@ -298,6 +306,7 @@ devices = [{{ name = "thermal-1", profile = "hikvision-thermal-camera" }}]
                 "[agents.edge-1.gates.north.eyes]",
                 "camera = 'camera-1'",
                 "models = 'models'",
+                "" if self.yunet is None else "detector = 'yunet'",
                 "[agents.edge-1.gates.north.eyes.thermal]",
                 "device = 'thermal-1'",
                 self.thermal,
@@ -322,8 +331,8 @@ devices = [{{ name = "thermal-1", profile = "hikvision-thermal-camera" }}]
 
     def enrol(self, roll: Roll, faces: Sequence[int], *, now_ms: int) -> None:
         """Put a roll in force, and enrol these residents by drawn pictures, with a threshold for drawn people alone."""
-        files = {role: built(role) for role in Role}
-        stack = make_stack(Stack.DLIB, files, OnnxNetwork)
+        options = StackOptions(detector=None if self.yunet is None else Detector.YUNET)
+        stack = make_stack(Stack.DLIB, self._files(), OnnxNetwork, options)
         people = self.people()
         try:
             people.apply(roll)
