@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import ModuleType
-from typing import Any
 
 from sqlalchemy import RowMapping, Table, bindparam, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -73,19 +72,6 @@ async def find_or_add(conn: AsyncConnection, table: Table, **values: object) -> 
     return int(found), False
 
 
-async def put_place(
-    conn: AsyncConnection, community_id: int, building_name: str | None, place_name: str | None
-) -> Where:
-    """Find or make a building and a place of a community."""
-    if building_name is None:
-        return Where(community_id=community_id)
-    building_id, _ = await find_or_add(conn, building, community_id=community_id, name=building_name)
-    if place_name is None:
-        return Where(community_id=community_id, building_id=building_id)
-    place_id, _ = await find_or_add(conn, place, building_id=building_id, name=place_name)
-    return Where(community_id=community_id, building_id=building_id, place_id=place_id)
-
-
 async def put_node(conn: AsyncConnection, community_id: int, name: str, **values: object) -> int:
     """Insert or change a node and give its id."""
     found = await conn.scalar(select(node.c.id).where(node.c.community_id == community_id, node.c.name == name))
@@ -138,60 +124,6 @@ async def find_device(conn: AsyncConnection, node_id: int, name: str) -> DeviceR
     query = select(*_DEVICE).where(device.c.node_id == node_id, device.c.name == name)
     row = (await conn.execute(query)).mappings().first()
     return _device(row) if row is not None else None
-
-
-async def add_device(conn: AsyncConnection, **values: object) -> int:
-    """Insert a device and give its id."""
-    return int((await conn.execute(insert(device).values(**values).returning(device.c.id))).scalar_one())
-
-
-async def asset_kind(conn: AsyncConnection, asset_id: int) -> str | None:
-    """Give the kind of an asset."""
-    return await conn.scalar(select(asset.c.kind).where(asset.c.id == asset_id))
-
-
-async def find_unwatched_asset(conn: AsyncConnection, where: Where, kind: str, label: Label) -> int | None:
-    """Find an asset of this kind, place and label which no device that is online watches."""
-    watched = select(device.c.id).where(device.c.asset_id == asset.c.id, device.c.online).exists()
-    query = (
-        select(asset.c.id)
-        .where(
-            asset.c.community_id == where.community_id,
-            asset.c.building_id.is_(None) if where.building_id is None else asset.c.building_id == where.building_id,
-            asset.c.place_id.is_(None) if where.place_id is None else asset.c.place_id == where.place_id,
-            asset.c.kind == kind,
-            asset.c.label_zh == label.zh,
-            asset.c.label_en == label.en,
-            ~watched,
-        )
-        .order_by(asset.c.id)
-        .limit(1)
-    )
-    return await conn.scalar(query)
-
-
-async def add_asset(conn: AsyncConnection, where: Where, kind: str, label: Label) -> int:
-    """Insert an asset and give its id."""
-    query = insert(asset).values(kind=kind, **_at(where), **_called(label)).returning(asset.c.id)
-    return int((await conn.execute(query)).scalar_one())
-
-
-async def change_asset(conn: AsyncConnection, asset_id: int, where: Where, label: Label) -> None:
-    """Move and rename an asset."""
-    await conn.execute(update(asset).where(asset.c.id == asset_id).values(**_at(where), **_called(label)))
-
-
-def _at(where: Where) -> dict[str, Any]:
-    return {"community_id": where.community_id, "building_id": where.building_id, "place_id": where.place_id}
-
-
-def _called(label: Label) -> dict[str, Any]:
-    return {"label_zh": label.zh, "label_en": label.en}
-
-
-def device_columns(where: Where, label: Label) -> dict[str, Any]:
-    """Give the columns of a place and a label."""
-    return {**_at(where), **_called(label)}
 
 
 async def profile_document(conn: AsyncConnection, profile_hash: str) -> str | None:

@@ -7,12 +7,13 @@ from functools import lru_cache
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cloud.access.domain import Actor, Permission, Where
+from cloud.access.domain import Actor, Permission
 from cloud.access.service import authorise
 from cloud.assets import command_repository as commands
 from cloud.assets import commanding, repository
 from cloud.assets import name_repository as names
 from cloud.assets import trust_repository as trust
+from cloud.assets.births import DeviceBirth, devices_born
 from cloud.assets.domain import (
     DEFAULT_TIMEOUT_MS,
     OUTCOMES,
@@ -24,7 +25,6 @@ from cloud.assets.domain import (
     LastReading,
     LastValue,
     PendingCommand,
-    parse_place,
 )
 from cloud.platform.errors import Conflict, Invalid, NotFound
 from drivers.api import Quality, Value
@@ -121,41 +121,16 @@ async def device_born(
     asset outlives its device. Afterwards the asset follows the device's label and place. A device that comes back as
     another kind of thing watches another asset.
     """
-    node = await repository.get_node(conn, node_id)
-    if node is None:
-        raise NotFound(f"there is no node {node_id}")
-    where = await repository.put_place(conn, node["community_id"], *parse_place(place))
-    known = profile_hash if profile_hash and await repository.knows_profile(conn, profile_hash) else None
-    existing = await repository.find_device(conn, node_id, name)
-    state = {"profile_hash": known, "overrides": overrides, "online": True, "changed_ms": now_ms}
-    columns = {**state, **repository.device_columns(where, label)}
-    if existing is None:
-        asset_id = await _asset(conn, where=where, kind=kind, label=label)
-        device_id = await repository.add_device(conn, node_id=node_id, name=name, asset_id=asset_id, **columns)
-    else:
-        asset_id = existing.asset_id
-        device_id = existing.id
-        if await repository.asset_kind(conn, asset_id) != kind:
-            asset_id = await _asset(conn, where=where, kind=kind, label=label)
-        else:
-            await repository.change_asset(conn, asset_id, where, label)
-        await repository.change_device(conn, device_id, asset_id=asset_id, **columns)
-    return DeviceRow(
-        id=device_id,
+    birth = DeviceBirth(
         node_id=node_id,
         name=name,
-        asset_id=asset_id,
-        where=where,
-        profile_hash=known,
+        profile_hash=profile_hash,
         overrides=overrides,
         label=label,
-        online=True,
+        place=place,
+        kind=kind,
     )
-
-
-async def _asset(conn: AsyncConnection, *, where: Where, kind: str, label: Label) -> int:
-    found = await repository.find_unwatched_asset(conn, where, kind, label)
-    return found if found is not None else await repository.add_asset(conn, where, kind, label)
+    return (await devices_born(conn, [birth], now_ms))[0]
 
 
 async def adopt_profile(conn: AsyncConnection, *, device_id: int, profile_hash: str) -> None:

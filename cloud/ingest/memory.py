@@ -4,13 +4,14 @@ All of it can be had again: `NodeState` from the database, what births said from
 the first part is dropped as a whole, because it may have run ahead of the database.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.alarms.domain import PointValue
 from cloud.alarms.engine import DeviceWork, Watched, watch
-from cloud.assets import repository as asset_rows
+from cloud.assets import birth_repository as birth_rows
 from cloud.assets import service as assets
 from cloud.assets.domain import DeviceRow
 from cloud.ingest import repository
@@ -100,6 +101,7 @@ class Births:
 
     journals: dict[NodeKey, tuple[str | None, int]] = field(default_factory=dict)
     devices: dict[tuple[NodeKey, str], DeviceBorn] = field(default_factory=dict)
+    """What was said of devices that may still have to wait: a city's births do not fit into memory twice."""
     names: dict[NodeKey, set[str]] = field(default_factory=dict)
     """The devices of each node, so that the birth of one node costs nothing for all the others."""
     waiting: dict[tuple[NodeKey, str], str] = field(default_factory=dict)
@@ -109,6 +111,11 @@ class Births:
         """Keep what a device's birth said."""
         self.devices[born.node, born.device] = born
         self.names.setdefault(born.node, set()).add(born.device)
+
+    def stored(self) -> None:
+        """Let go of what need not be said again, because it is in the database."""
+        for place in [place for place in self.devices if place not in self.waiting]:
+            del self.devices[place]
 
     def forget(self, key: NodeKey) -> None:
         """Drop everything that a node's births said."""
@@ -186,20 +193,70 @@ async def load_node(conn: AsyncConnection, key: NodeKey, births: Births) -> Node
     return NodeState(id=row.id, key=key, foreign=row.foreign, journal_id=journal_id, first=first)
 
 
-async def load_device(conn: AsyncConnection, node: NodeState, name: str) -> DeviceState | None:
+class Rulebook:
+    """What devices of one profile share: how its points are read, and its rules under the same overrides.
+
+    A city has a hundred thousand devices of a few types, and what each needs is more than what it is.
+    """
+
+    def __init__(self) -> None:
+        self._shapes: dict[str, Shapes] = {}
+        self._watched: dict[tuple[str, str], Watched] = {}
+
+    def shapes(self, profile_hash: str | None, profile: Profile | None) -> Shapes:
+        """Give how the points of a profile are read; without one, each device has its own names."""
+        if profile is None or profile_hash is None:
+            return Shapes(profile)
+        found = self._shapes.get(profile_hash)
+        if found is None:
+            if len(self._shapes) >= _MOST_SHARED:
+                self._shapes.clear()
+            found = self._shapes[profile_hash] = Shapes(profile)
+        return found
+
+    def watched(self, row: DeviceRow, profile: Profile | None) -> Watched | None:
+        """Give a device with the rules that watch it."""
+        if profile is None or row.profile_hash is None:
+            return None
+        key = (row.profile_hash, row.overrides)
+        found = self._watched.get(key)
+        if found is None:
+            if len(self._watched) >= _MOST_SHARED:
+                self._watched.clear()
+            found = self._watched[key] = watch(row, profile)
+        return Watched(device=row, profile=found.profile, rules=found.rules, by_point=found.by_point)
+
+
+_MOST_SHARED = 1000
+"""Profiles, and profiles with overrides, that a rulebook keeps."""
+
+
+async def load_device(conn: AsyncConnection, node: NodeState, name: str, rulebook: Rulebook) -> DeviceState | None:
     """Read a device, its profile and its last values from the database; None when it never was born."""
     row = await assets.find_device(conn, node_id=node.id, name=name)
-    return await device_state(conn, row) if row is not None else None
+    if row is None:
+        return None
+    profile = await assets.load_profile(conn, row.profile_hash) if row.profile_hash is not None else None
+    return (await device_states(conn, [(row, profile)], rulebook))[0]
 
 
-async def device_state(conn: AsyncConnection, row: DeviceRow, profile: Profile | None = None) -> DeviceState:
-    """Put together what ingest needs of a device; its profile is looked up unless it is at hand."""
-    if profile is None and row.profile_hash is not None:
-        profile = await assets.load_profile(conn, row.profile_hash)
-    watched = watch(row, profile) if profile is not None else None
-    found = await asset_rows.last_values(conn, [row.id]) if watched is not None and watched.rules else {}
-    values = {
-        value.point: PointValue(value=value.value, quality=value.quality, at_ms=value.at_ms)
-        for value in found.get(row.id, [])
-    }
-    return DeviceState(row=row, shapes=Shapes(profile), watched=watched, values=values)
+async def device_states(
+    conn: AsyncConnection, devices: Sequence[tuple[DeviceRow, Profile | None]], rulebook: Rulebook
+) -> list[DeviceState]:
+    """Put together what ingest needs of devices, of which the profiles are at hand."""
+    states = [
+        DeviceState(
+            row=row,
+            shapes=rulebook.shapes(row.profile_hash, profile),
+            watched=rulebook.watched(row, profile),
+            values={},
+        )
+        for row, profile in devices
+    ]
+    looked_at = {one.row.id: one for one in states if one.watched is not None and one.watched.by_point}
+    points = {point for one in looked_at.values() if one.watched is not None for point in one.watched.by_point}
+    for known in await birth_rows.newest(conn, looked_at.keys(), points):
+        looked_at[known.device_id].values[known.point] = PointValue(
+            value=known.value, quality=known.quality, at_ms=known.at_ms
+        )
+    return states

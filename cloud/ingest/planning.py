@@ -8,12 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from cloud.alarms.domain import PointValue
 from cloud.alarms.engine import DeviceWork, Step
 from cloud.ingest import repository
+from cloud.ingest.births import Quarantine
 from cloud.ingest.domain import Position, Readings, Verdict, has_points, position, readings, verdict
 from cloud.ingest.gaps import read_loss
 from cloud.ingest.memory import DeviceState, Event, Incoming, NodeState, Plan, ToldOutcome, load_device, load_node
 from cloud.ingest.metrics import IngestMetrics
 from cloud.ingest.repository import GapRow
-from cloud.ingest.states import Quarantine
 from cloud.ingest.tracking import Tracking
 from cloud.platform.database import reading
 from cloud.telemetry.api import Sample
@@ -320,7 +320,7 @@ class Planner:
         state = node.devices.get(name)
         if state is None:
             async with reading(self._engine) as conn:
-                state = await load_device(conn, node, name)
+                state = await load_device(conn, node, name, self._tracking.rulebook)
             if state is not None:
                 node.devices[name] = state
         return state

@@ -1,26 +1,24 @@
 """What births and deaths change: nodes, devices, profiles, and where a journal stands."""
 
 from collections.abc import Callable
-from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.assets import service as assets
 from cloud.assets.service import UnknownCommunity
 from cloud.ingest import gap_repository, repository
-from cloud.ingest.domain import declaration, has_points, points_of
+from cloud.ingest.births import Birth, DeviceBirths, Quarantine
+from cloud.ingest.domain import has_points, points_of
 from cloud.ingest.gaps import Former, Loss, Reason, read_former
-from cloud.ingest.memory import Event, NodeState, device_state, load_node
+from cloud.ingest.memory import Event, NodeState, load_node
 from cloud.ingest.metrics import IngestMetrics
 from cloud.ingest.repository import GapRow, QuarantineRow
 from cloud.ingest.tracking import Tracking
 from cloud.platform.errors import Invalid
-from drivers.profile import parse_overrides
 from runtime.logs import get_log
 from wire.contract import (
     AGENT_CONFIG_REVISION,
     AGENT_VERSION,
-    ALARM_OVERRIDES,
     COMMAND_TOKEN,
     JOURNAL_FIRST,
     JOURNAL_FORMER,
@@ -28,27 +26,8 @@ from wire.contract import (
     JOURNAL_OFFSET,
     PROFILE_DOCUMENT,
 )
-from wire.events import DeviceBorn, DeviceData, DeviceDied, HostEvent, NodeBorn, NodeData, NodeDied
+from wire.events import DeviceBorn, DeviceDied, HostEvent, NodeBorn, NodeData, NodeDied
 from wire.topic import NodeKey
-
-FOREIGN_KIND = "device"
-
-
-class Quarantine(Protocol):
-    """Keeps what could not be read; adds to `rows` what is to be stored."""
-
-    def __call__(
-        self,
-        rows: list[QuarantineRow],
-        event: Event,
-        *,
-        kind: str,
-        reason: str,
-        metric: str | None,
-        node_id: int | None,
-    ) -> None:
-        """Take one fault of one event."""
-        ...
 
 
 def is_state(told: HostEvent) -> bool:
@@ -65,6 +44,7 @@ class StateKeeper:
         self._tracking = tracking
         self._quarantine = quarantine
         self._metrics = metrics
+        self._devices = DeviceBirths(tracking=tracking, quarantine=quarantine, node=self._node)
         self._log = get_log("cloud.ingest")
 
     async def apply(
@@ -76,17 +56,23 @@ class StateKeeper:
         a profile which has come.
         """
         follows: list[Event] = []
+        pending: list[Birth] = []
         for event in run:
-            match event.told:
+            told = event.told
+            if isinstance(told, DeviceBorn):
+                self._tracking.births.take(told)
+                pending.append(Birth(told=told, event=event))
+                continue
+            # The birth of a node changes nothing for the devices of others: theirs can wait for company.
+            if not isinstance(told, NodeBorn) or any(birth.told.node == told.node for birth in pending):
+                follows += await self._devices.born(conn, pending, rows, now_ms)
+                pending = []
+            match told:
                 case NodeBorn() as born:
                     await self._node_born(conn, born, event, rows, now_ms)
                     itself = self._as_device(born)
-                    if itself is not None and await self._device_born(conn, itself, event, rows, now_ms):
-                        follows.extend(self._foreign_readings(itself, event))
-                case DeviceBorn() as born:
-                    self._tracking.births.take(born)
-                    if await self._device_born(conn, born, event, rows, now_ms):
-                        follows.extend(self._foreign_readings(born, event))
+                    if itself is not None:
+                        pending.append(Birth(told=itself, event=event))
                 case DeviceDied() as died:
                     await self._device_died(conn, died, now_ms)
                 case NodeDied() as died:
@@ -95,7 +81,7 @@ class StateKeeper:
                     follows.extend(await self._profile(conn, data, event, rows, now_ms))
                 case _:
                     pass
-        return follows
+        return follows + await self._devices.born(conn, pending, rows, now_ms)
 
     async def _node(self, conn: AsyncConnection, key: NodeKey) -> NodeState | None:
         node = self._tracking.nodes.get(key)
@@ -230,48 +216,6 @@ class StateKeeper:
         await repository.add_gaps(conn, [gap], now_ms)
         self._metrics.gaps.inc(gap.size)
 
-    async def _device_born(
-        self, conn: AsyncConnection, born: DeviceBorn, event: Event, rows: list[QuarantineRow], now_ms: int
-    ) -> bool:
-        """Take a device's birth, or let it wait for its profile; whether the device is there now."""
-        place = (born.node, born.device)
-        node = None if born.node in self._tracking.strangers else await self._node(conn, born.node)
-        if node is None:
-            reason = f"the node {born.node} belongs to no community"
-            self._quarantine(rows, event, kind="community", reason=reason, metric=None, node_id=None)
-            return False
-        said = declaration(born.device, born.metrics)
-        profile = await assets.load_profile(conn, said.profile_hash) if said.profile_hash is not None else None
-        if said.profile_hash is not None and profile is None:
-            self._tracking.births.waiting[place] = said.profile_hash
-            node.devices.pop(born.device, None)
-            return False
-        self._tracking.births.waiting.pop(place, None)
-        try:
-            parse_overrides(said.overrides)
-        except ValueError as error:
-            self._quarantine(rows, event, kind="overrides", reason=str(error), metric=ALARM_OVERRIDES, node_id=node.id)
-        row = await assets.device_born(
-            conn,
-            node_id=node.id,
-            name=born.device,
-            profile_hash=said.profile_hash,
-            overrides=said.overrides,
-            label=said.label,
-            place=said.place,
-            kind=profile.kind if profile is not None else FOREIGN_KIND,
-            now_ms=now_ms,
-        )
-        beside = self._tracking.births.names.get(born.node, set())
-        # Of two names the later one tells, so that it is told once.
-        twin = next((name for name in beside if name < born.device and name.lower() == born.device.lower()), None)
-        if twin is not None:
-            self._log.warning(
-                "the names of two devices differ by case only", node=str(node.key), device=born.device, other=twin
-            )
-        node.devices[born.device] = await device_state(conn, row, profile)
-        return True
-
     def _as_device(self, born: NodeBorn) -> DeviceBorn | None:
         """Take the points of a foreign node itself as those of a device of its name; ours have none."""
         node = self._tracking.nodes.get(born.node)
@@ -280,14 +224,6 @@ class StateKeeper:
         return DeviceBorn(
             node=born.node, device=born.node.node, timestamp_ms=born.timestamp_ms, metrics=points_of(born.metrics)
         )
-
-    def _foreign_readings(self, born: DeviceBorn, event: Event) -> list[Event]:
-        """Take the values of a foreign node's birth as readings; ours have them in the journal."""
-        node = self._tracking.nodes.get(born.node)
-        if node is None or not node.foreign:
-            return []
-        data = DeviceData(node=born.node, device=born.device, timestamp_ms=born.timestamp_ms, metrics=born.metrics)
-        return [Event(told=data, source=event.source)]
 
     async def _device_died(self, conn: AsyncConnection, died: DeviceDied, now_ms: int) -> None:
         place = (died.node, died.device)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from cloud.ingest.memory import Births, NodeState
+from cloud.ingest.memory import Births, NodeState, Rulebook
 from cloud.ingest.metrics import IngestMetrics
 from wire.contract import JOURNAL_ACK, PROFILE_REQUEST, JournalPosition
 from wire.errors import WireError
@@ -29,6 +29,7 @@ class Tracking:
     births: Births = field(default_factory=Births)
     strangers: dict[NodeKey, int] = field(default_factory=dict)
     born: set[NodeKey] = field(default_factory=set)
+    rulebook: Rulebook = field(default_factory=Rulebook)
     _rebirths: set[NodeKey] = field(default_factory=set)
     _asked: dict[tuple[NodeKey, str], int] = field(default_factory=dict)
     _asked_profile: dict[str, int] = field(default_factory=dict)

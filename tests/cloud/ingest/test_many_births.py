@@ -28,13 +28,13 @@ async def test_one_node_after_the_other_is_asked_for_a_profile_that_many_wait_fo
 
 
 async def test_more_devices_than_one_transaction_takes_are_born_before_their_records(bench: Any, world: World) -> None:
-    devices = tuple(f"pump-{number}" for number in range(120))
+    devices = tuple(f"pump-{number}" for number in range(520))
     edge = FakeEdge(pump_profile(), devices=devices)
     edge.journal(NOW, pressure=1.0, device=devices[-1])
     await bench.feed(edge.births(NOW))
     assert await world.rows(assets.device) == []
     await bench.feed(edge.document(NOW), edge.send(1))
-    assert len(await world.rows(assets.device)) == 120
+    assert len(await world.rows(assets.device)) == 520
     assert await marks(world) == {"j1": 1}
 
 
