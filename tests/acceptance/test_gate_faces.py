@@ -3,14 +3,17 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from models.manifest import Role
 from tests.support.broker import running_broker
 from tests.support.edge_site import USERS, Host, listening_host
 from tests.support.gate_stand import GateStand, decisions, next_decision, resident, roll_of, shown
+from tests.support.yunet import files
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(420)]
 
@@ -23,20 +26,31 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-@pytest.fixture
-async def stand(tmp_path: Path) -> AsyncIterator[tuple[GateStand, Host]]:
-    """A gate that checks everything, with three residents who have a face; the agent runs."""
+@asynccontextmanager
+async def running_stand(tmp_path: Path, *, yunet: Path | None = None) -> AsyncIterator[tuple[GateStand, Host]]:
+    """Run a gate that checks everything, with three residents who have a face.
+
+    They are enrolled by dlib's detector, also where the gate then finds faces by YuNet.
+    """
     async with running_broker(tmp_path / "broker", users=USERS) as broker:
         one = GateStand(folder=tmp_path / "gate", broker=broker)
         one.house = f"health_code = {{ {one.health_provider} }}\nrecord = {{ {one.health_provider} }}"
         demands = {"identity": "required", "temperature": "required", "health_code": "required"}
         demands |= {"record": "advisory", "mask": "advisory"}
         one.checks = "\n".join(f"{name} = {{ demand = '{is_}', budget = '5s' }}" for name, is_ in demands.items())
+        one.yunet = yunet
         one.write()
+        one.yunet = None
         await asyncio.to_thread(one.enrol, roll_of(ENROLLED, now_ms=now_ms()), ENROLLED, now_ms=now_ms())
         async with listening_host(broker) as host, one.simulators(), one.agent():
             await until(host, lambda: shown(host, "face_works") is True and shown(host, "thermal_lost") is False)
             yield one, host
+
+
+@pytest.fixture
+async def stand(tmp_path: Path) -> AsyncIterator[tuple[GateStand, Host]]:
+    async with running_stand(tmp_path) as running:
+        yield running
 
 
 async def until(host: Host, holds: Any, *, within: float = _PATIENCE_S) -> None:
@@ -83,6 +97,20 @@ async def test_each_is_judged_as_they_are(stand: tuple[GateStand, Host]) -> None
     found = await meets(gate, host, "resident 3")
     assert (found["answer"], found["who"]) == ("open", resident(3))
     assert gate.pulses() == 2
+
+
+async def test_a_gate_with_yunet_knows_who_was_enrolled_by_dlibs_detector(tmp_path: Path) -> None:
+    async with running_stand(tmp_path, yunet=files()[Role.DETECTOR]) as (gate, host):
+        for number in ENROLLED:
+            found = await meets(gate, host, f"resident {number}")
+            assert (found["answer"], found["opened"], found["who"]) == ("open", "confirmed", resident(number))
+        found = await meets(gate, host, "stranger 3")
+        assert (found["answer"], found["reasons"], found["who"]) == ("refuse", [["identity", "unknown_face"]], "")
+        found = await meets(gate, host, "print resident 1")
+        assert (found["answer"], found["reasons"][0][0]) == ("refuse", "liveness")
+        found = await meets(gate, host, "resident 2 fever")
+        assert (found["answer"], found["reasons"]) == ("staff", [["health", ""]])
+        assert gate.pulses() == len(ENROLLED)
 
 
 async def test_fifty_people_in_a_row_are_let_in_one_by_one(stand: tuple[GateStand, Host]) -> None:
