@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
-from edge.agent import Agent
+from edge.agent import Agent, Ear
 from edge.bus_load import BusLoads
 from edge.changes import AgentPlan, Changes, LineChange, plan_of
 from edge.clock import RecordClock, TimeQuality
@@ -21,6 +21,7 @@ from edge.commands import TokenBook
 from edge.config import AgentSettings, Server, SiteConfig
 from edge.executor import CommandExecutor
 from edge.figures import Figures
+from edge.gate_part import GatePart
 from edge.identity import DeviceIdentity, read_identities
 from edge.intake import Intake, Reconfigured
 from edge.journal import FILE_NAME, Journal, journal_in
@@ -40,8 +41,10 @@ from runtime.probe import probe_server
 from runtime.version import VERSION
 from wire.edge_node import EdgeNode
 
+if TYPE_CHECKING:
+    from edge.gate.running import GateHost
+
 _FIGURES_EVERY = timedelta(seconds=1)
-_CANCEL_AGAIN_S = 1.0
 _BUS_BACKOFF_LIMIT = timedelta(seconds=2.5)  # a line that is restored is read again within 5 s
 _DISK_BACKOFF_LIMIT = timedelta(seconds=10)
 
@@ -170,30 +173,32 @@ class _Process:
             self._health.add("clock", self._agent.check_clock)
             with self._probe(), _hangup_sets(self._asked):
                 self._announce(self._plan, self._plan.documents())
-                gates = self._start_gates(tasks, lines)
+                gates = GatePart(
+                    tasks=tasks,
+                    host=lambda: self._gate_host(lines),
+                    hear=self._listen,
+                    backoff=lambda: _backoff(limit=_DISK_BACKOFF_LIMIT),
+                )
+                gates.start(self._plan.gates)
                 lines.start(lines.prepare(self._plan.lines))
                 pause = _backoff(limit=_DISK_BACKOFF_LIMIT)
                 while held is None:
                     await asyncio.sleep(pause.next_pause().total_seconds())
                     held = await self._open_journal()
-                work = await self._start_uplink(tasks, lines, held)
+                work = await self._start_uplink(tasks, lines, gates, held)
                 await stop.wait()
-                await _end(gates)
+                await gates.stop()
                 await lines.stop_all()
                 for task in work:
                     task.cancel()
 
-    def _start_gates(self, tasks: asyncio.TaskGroup, lines: Lines) -> tuple[asyncio.Task[None], ...]:
-        """Start the gates, if there are any: only then is loaded what they need."""
-        house = self._settings.gatehouse
-        if house is None:
-            return ()
-        from edge.gate.running import GateHost, Gates  # noqa: PLC0415 - heavy: models, pictures, a web server
+    def _gate_host(self, lines: Lines) -> "GateHost":
+        """Give what the gates need of the agent; only when there are any."""
+        from edge.gate.running import GateHost  # noqa: PLC0415 - heavy: models, pictures, a web server
 
-        host = GateHost(
+        return GateHost(
             community=self._config.settings.site.community,
             agent=self._name,
-            zone=ZoneInfo(self._config.settings.site.time_zone),
             data=self._config.path(self._settings.data),
             path=self._config.path,
             target=lines.target,
@@ -207,9 +212,9 @@ class _Process:
             random=random.random,
             health=self._health,
         )
-        gates = Gates(house, self._settings.gates, host, backoff=_backoff(limit=_DISK_BACKOFF_LIMIT))
-        self._agent.ear = gates.heard
-        return (tasks.create_task(gates.run(), name="gates"),)
+
+    def _listen(self, ear: Ear) -> None:
+        self._agent.ear = ear
 
     async def _open_journal(self) -> _Held | None:
         """Open the journal; None when the disk takes nothing now."""
@@ -233,7 +238,7 @@ class _Process:
         return held
 
     async def _start_uplink(
-        self, tasks: asyncio.TaskGroup, lines: Lines, held: _Held
+        self, tasks: asyncio.TaskGroup, lines: Lines, gates: GatePart, held: _Held
     ) -> tuple[asyncio.Task[None], ...]:
         self._identities = dict(read_identities(held.documents)) | self._identities
         session = Session(
@@ -260,7 +265,7 @@ class _Process:
         self._agent.join_uplink(session=session, publisher=publisher)
 
         async def apply(config: SiteConfig, plan: AgentPlan, changes: Changes) -> None:
-            await self._apply(plan, changes, lines, executor)
+            await self._apply(plan, changes, lines, gates, executor)
             if changes.broker:
                 publisher.move(_address(config), _following(config))
 
@@ -282,20 +287,23 @@ class _Process:
             tasks.create_task(reloader.run(), name="reload"),
         )
 
-    async def _apply(self, plan: AgentPlan, changes: Changes, lines: Lines, executor: CommandExecutor) -> None:
+    async def _apply(
+        self, plan: AgentPlan, changes: Changes, lines: Lines, gates: GatePart, executor: CommandExecutor
+    ) -> None:
         """Let this plan be in force. Lines that are not changed take no note of it. LineFailed: nothing has changed."""
         fresh = lines.prepare(
             {name: plan.lines[name] for name in changes.lines_that(LineChange.NEW, LineChange.RESTARTED)}
         )
         ending = changes.lines_that(LineChange.GONE, LineChange.RESTARTED)
         documents = await asyncio.to_thread(plan.documents)
-        await executor.withdraw(lines.hold(ending))
-        await lines.stop(ending)
-        # From here on nothing waits, so that nobody sees a part of the change.
-        self._agent.loads.keep(plan.lines)
-        lines.rename({name: plan.lines[name] for name in changes.lines_that(LineChange.KEPT)})
-        self._announce(plan, documents)
-        lines.start(fresh)
+        async with gates.changing(plan.gates):
+            await executor.withdraw(lines.hold(ending))
+            await lines.stop(ending)
+            # From here on nothing waits, so that nobody sees a part of the change.
+            self._agent.loads.keep(plan.lines)
+            lines.rename({name: plan.lines[name] for name in changes.lines_that(LineChange.KEPT)})
+            self._announce(plan, documents)
+            lines.start(fresh)
 
     def _announce(self, plan: AgentPlan, documents: Mapping[str, str]) -> None:
         """Mark between the records that this plan is in force for those that follow."""
@@ -338,14 +346,6 @@ class _Process:
         with probe_server(host=http.host, port=http.port, health=self._health, registry=registry) as port:
             get_log("edge").info("health and metrics", host=http.host, port=port)
             yield
-
-
-async def _end(tasks: tuple[asyncio.Task[None], ...]) -> None:
-    """Cancel tasks until they have ended: a library may lose a cancellation (see runtime.cancellation)."""
-    while left := [task for task in tasks if not task.done()]:
-        for task in left:
-            task.cancel()
-        await asyncio.wait(left, timeout=_CANCEL_AGAIN_S)
 
 
 _WAITING = Check(status=Status.DEGRADED, detail="nothing is published before the journal is open")

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from drivers.registry import BusSettings
 from edge.config import AgentSettings, Broker, DeviceSettings, SiteConfig
+from edge.gate.plan import GatePlan
 from edge.identity import DeviceIdentity
 
 
@@ -40,6 +41,7 @@ class AgentPlan:
     revision: str
     lines: Mapping[str, LinePlan]
     broker: Broker
+    gates: GatePlan
     fixed: Mapping[str, object]
 
     @property
@@ -89,13 +91,15 @@ class Changes:
     lines: Mapping[str, LineChange]
     devices: Mapping[str, DeviceChange]
     broker: bool
+    gates: bool = False
     at_next_start: tuple[str, ...] = field(default=())
 
     @property
     def nothing(self) -> bool:
         """Whether nothing that can change while the agent runs has changed."""
         kept = all(one is LineChange.KEPT for one in self.lines.values())
-        return kept and all(one is DeviceChange.KEPT for one in self.devices.values()) and not self.broker
+        kept = kept and all(one is DeviceChange.KEPT for one in self.devices.values())
+        return kept and not self.broker and not self.gates
 
     def lines_that(self, *changes: LineChange) -> tuple[str, ...]:
         """Give the lines to which this happens."""
@@ -115,14 +119,13 @@ def plan_of(config: SiteConfig, agent: str) -> AgentPlan:
             bus: LinePlan(bus=one, devices=dict(_devices(config, settings, bus))) for bus, one in settings.buses.items()
         },
         broker=config.settings.broker,
+        gates=GatePlan(house=settings.gatehouse, gates=settings.gates, time_zone=config.settings.site.time_zone),
         fixed={
             "site.community": config.settings.site.community,
             f"agents.{agent}.data": config.path(settings.data),
             f"agents.{agent}.http": settings.http,
             f"agents.{agent}.journal": settings.journal,
             f"agents.{agent}.clock": settings.clock,
-            f"agents.{agent}.gatehouse": settings.gatehouse,
-            f"agents.{agent}.gates": settings.gates,
         },
     )
 
@@ -151,6 +154,7 @@ def difference(before: AgentPlan, after: AgentPlan, *, started: AgentPlan) -> Ch
         },
         devices=devices,
         broker=before.broker != after.broker,
+        gates=before.gates != after.gates,
         at_next_start=tuple(key for key, value in after.fixed.items() if started.fixed[key] != value),
     )
 

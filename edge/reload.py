@@ -125,6 +125,7 @@ class Reloader:
             buses={word: names for word, names in buses.items() if names},
             devices={word: names for word, names in devices.items() if names},
             broker="connected anew" if changes.broker else "kept",
+            gates="started anew" if changes.gates else "kept",
             at_next_start=changes.at_next_start,
         )
 

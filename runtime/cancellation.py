@@ -12,3 +12,11 @@ def honour_cancellation() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+async def end(*tasks: "asyncio.Task[None]", again_s: float = 1.0) -> None:
+    """Cancel tasks until they have ended: a library may lose a cancellation."""
+    while left := [task for task in tasks if not task.done()]:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=again_s)

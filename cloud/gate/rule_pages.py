@@ -150,7 +150,7 @@ class _RulesPage:
         if one.row is None or one.row["changed_ms"] is None:
             return ()
         at = self._screen.at(one.row["changed_ms"], one.community_id)
-        return (h("span", at), h("span", one.row["changer"] or "", class_="sub"))
+        return (h("span", self._screen.t("gate.set_at", at=at)), h("span", one.row["changer"] or "", class_="sub"))
 
     def _panel(self) -> list[tuple[str, Html]]:
         seen, t = self._seen, self._screen.t

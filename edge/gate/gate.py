@@ -5,7 +5,8 @@ threads.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from drivers.api import Device, PointResult, Refused, TimedOut, Value
@@ -56,6 +57,7 @@ class Gate:
         former: FormerModels | None,
         sightless: str,
         others_busy: Callable[[], bool],
+        told: list[str],
     ) -> None:
         self.name = name
         self.full_name = f"{house.agent}/{name}"
@@ -94,13 +96,16 @@ class Gate:
             is_stale=self._judge.is_stale,
             obey=self._obey,
         )
-        self._opener = Opener(name, door=self.door, ledger=house.ledger, tell=self.front.tell, clock_ms=house.clock_ms)
+        self._opener = Opener(
+            name, door=self.door, ledger=house.ledger, tell=self.front.tell, clock_ms=house.clock_ms, told=told
+        )
         self._presented: asyncio.Queue[Presented] = asyncio.Queue(maxsize=8)
         self._turn = asyncio.Lock()
         self._let_in: tuple[str, float] = ("", float("-inf"))
         self._has_gone = True
         self._presence = Presence()
         self._was_fire = False
+        self._has_ended = False
         self._log = get_log("edge.gate").bind(gate=name)
 
     # ---- what comes in
@@ -127,6 +132,8 @@ class Gate:
     async def open_by_hand(self, way: Way, *, by: str) -> Opening:
         """Open because somebody says so who may: from afar, or a guard at the kiosk."""
         async with self._turn:
+            if self._has_ended:
+                return Opening(outcome=OpeningOutcome.FAILED, detail="the gate is being started anew", took_ms=0.0)
             if self._others_busy():
                 detail = "a door that must be shut meanwhile is open"
                 return Opening(outcome=OpeningOutcome.FAILED, detail=detail, took_ms=0.0)
@@ -161,6 +168,12 @@ class Gate:
 
     # ---- what runs
 
+    @asynccontextmanager
+    async def still(self) -> AsyncIterator[None]:
+        """Wait until the attempt in hand has ended, its pulse and proof and all, and let no other begin meanwhile."""
+        async with self._turn:
+            yield
+
     def is_busy(self) -> bool:
         """Whether this door is in use, or one that must be shut meanwhile."""
         return self.door.view().busy or self._others_busy()
@@ -174,6 +187,7 @@ class Gate:
         try:
             await self._run()
         finally:
+            self._has_ended = True
             self.front.leave()
 
     async def _run(self) -> None:

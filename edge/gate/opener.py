@@ -11,7 +11,11 @@ from runtime.logs import get_log
 
 
 class Opener:
-    """The one way by which a gate lets its lock go. `tell` says what the points of the gate's device show."""
+    """The one way by which a gate lets its lock go. `tell` says what the points of the gate's device show.
+
+    `told` has the openings whose end was told, and not yet written down as such: one list as long as the process runs,
+    so that a gate that is started anew tells none of them again.
+    """
 
     def __init__(
         self,
@@ -21,21 +25,24 @@ class Opener:
         ledger: GateLedger,
         tell: Callable[[Mapping[str, Value]], None],
         clock_ms: Callable[[], int],
+        told: list[str],
     ) -> None:
         self._gate = gate
         self._door = door
         self._ledger = ledger
         self._tell = tell
         self._clock_ms = clock_ms
-        self._ended: list[str] = []
+        self._told = told
         self._log = get_log("edge.gate").bind(gate=gate)
 
     async def report_interrupted(self) -> None:
         """Tell of openings that an earlier process began and whose end nobody knows. Nothing is opened again."""
         for one in await asyncio.to_thread(self._ledger.unfinished, self._gate):
+            if one.id in self._told:
+                continue
             self._log.warning("an opening was interrupted; whether the door opened is not known", opening=one.id)
             self._tell({"decision": report.interrupted(one.said)})
-            self._ended.append(one.id)
+            self._told.append(one.id)
 
     async def open(self, opening_id: str, said: Callable[[str, float], str]) -> Opening:
         """Open. `said` writes the event from the outcome and the milliseconds that it took.
@@ -52,15 +59,16 @@ class Opener:
             opening = await asyncio.shield(asyncio.ensure_future(self._door.open()))
         self._log.info("opening", outcome=opening.outcome, detail=opening.detail, took_ms=round(opening.took_ms, 1))
         self._tell({"decision": said(opening.outcome.value, opening.took_ms)})
-        self._ended.append(opening_id)
+        self._told.append(opening_id)
         return opening
 
     async def durable(self) -> None:
         """Forget the openings whose event the journal has; called when it has everything that was told before."""
-        ended, self._ended = self._ended, []
+        ended = tuple(self._told)
+        self._told.clear()
         for opening_id in ended:
             try:
                 await asyncio.to_thread(self._ledger.end, opening_id)
             except LedgerError as error:
                 self._log.warning("an opening stays in the gate's ledger", reason=str(error))
-                self._ended.append(opening_id)
+                self._told.append(opening_id)

@@ -5,12 +5,13 @@ Loaded only by an agent that has gates: everything heavy hangs on this module.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AsyncExitStack
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import tzinfo
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 import httpx
 
@@ -18,8 +19,13 @@ from drivers.api import PointResult
 from drivers.profile import Label
 from edge.executor import CommandTarget
 from edge.gate.api import Check
-from edge.gate.config import GatehouseSettings, GateSettings, KioskSettings, ProviderSettings
-from edge.gate.eyes.look import Eyes, open_eyes
+from edge.gate.config import (
+    GatehouseSettings,
+    KioskSettings,
+    ProviderSettings,
+    RollSettings,
+)
+from edge.gate.eyes.look import Eyes
 from edge.gate.gate import Gate
 from edge.gate.health import Provider
 from edge.gate.house import Gatehouse
@@ -32,13 +38,13 @@ from edge.gate.people.evidence import Evidence
 from edge.gate.people.people import People, open_people
 from edge.gate.people.place import STACKS, attach
 from edge.gate.people.sharing import Sharing
-from edge.gate.people.start_test import start_test
-from edge.gate.ports import FormerModels
+from edge.gate.plan import GatePlan
 from edge.gate.pull import Puller, PullSettings
+from edge.gate.sights import Loaded, load, that_may_decide
 from edge.gate.staff_desk import StaffDesk
-from models.api import ModelError
 from models.manifest import Stack
 from models.store import identity
+from runtime.cancellation import end
 from runtime.health import Check as HealthCheck
 from runtime.health import Health, Status
 from runtime.lifecycle import Backoff
@@ -57,7 +63,6 @@ class GateHost:
 
     community: str
     agent: str
-    zone: tzinfo
     data: Path
     path: Callable[[str], Path]
     target: Callable[[str], CommandTarget | None]
@@ -75,17 +80,18 @@ class GateHost:
 class Gates:
     """All gates of one agent. `heard` may be called before `run`: then nothing hears it."""
 
-    def __init__(
-        self, house: GatehouseSettings, gates: Mapping[str, GateSettings], host: GateHost, *, backoff: Backoff
-    ) -> None:
-        self._settings = house
-        self._gates = gates
+    def __init__(self, plan: GatePlan, host: GateHost, *, backoff: Backoff) -> None:
+        self._plan = plan
         self._host = host
         self._backoff = backoff
         self._running: dict[str, Gate] = {}
         self._problem = "not open yet"
         self._keys = _NO_KEYS
-        self._former: dict[str, FormerModels] = {}
+        self._sights: Mapping[str, Loaded] = {}
+        self._told: dict[str, list[str]] = defaultdict(list)
+        self._may_run = asyncio.Event()
+        self._may_run.set()
+        self._serving: asyncio.Task[None] | None = None
         self._log = get_log("edge.gate")
         host.health.add("gatehouse", self.check)
 
@@ -99,20 +105,52 @@ class Gates:
             gate.heard(device, results)
 
     async def run(self) -> None:
-        """Run until cancelled. What cannot be opened is tried again: the other parts of the agent go on meanwhile."""
-        eyes = asyncio.create_task(asyncio.to_thread(self._open_eyes), name="gate:models")
+        """Run until cancelled, by the plan that is in force."""
         while True:
+            await self._may_run.wait()
+            async with asyncio.TaskGroup() as tasks:
+                self._serving = tasks.create_task(self._serve(self._plan), name="gates:serve")
+
+    @asynccontextmanager
+    async def changing(self, plan: GatePlan) -> AsyncIterator[None]:
+        """Let no opening be under way while the agent's lines change; afterwards run by `plan`.
+
+        Whoever is being judged gets their answer first, and the door its proof. The models that a plan needs are loaded
+        before anything stops; those that stay the same stay loaded.
+        """
+        changed = plan != self._plan
+        sights = await asyncio.to_thread(load, plan, self._host.path, self._sights) if changed else self._sights
+        async with AsyncExitStack() as stack:
+            for gate in tuple(self._running.values()):
+                await stack.enter_async_context(gate.still())
+            if changed:
+                self._may_run.clear()
+                if self._serving is not None:
+                    await end(self._serving)
+                self._plan, self._sights = plan, sights
+            try:
+                yield
+            finally:
+                self._may_run.set()
+
+    async def _serve(self, plan: GatePlan) -> None:
+        """Run the gates of a plan. What cannot be opened is tried again: the agent's other work goes on meanwhile."""
+        loading = asyncio.create_task(asyncio.to_thread(load, plan, self._host.path, self._sights), name="gate:models")
+        while plan.house is not None:
             try:
                 async with AsyncExitStack() as stack:
-                    house, puller = await self._open(stack)
-                    sharing = await asyncio.to_thread(attach, house.people, self._settings, self._host.path)
-                    sights = await asyncio.to_thread(_that_may_decide, await eyes, house.people)
+                    house, puller = await self._open(stack, plan, plan.house)
+                    sharing = await asyncio.to_thread(attach, house.people, plan.house, self._host.path)
+                    self._sights = await loading
+                    sights = await asyncio.to_thread(that_may_decide, self._sights, house.people)
                     self._problem = ""
                     self._backoff.reset()
-                    await self._run(house, puller, sharing, sights)
+                    await self._run(plan, house, puller, sharing, sights)
             except Exception as error:  # noqa: BLE001 - whatever fails at a gate, the agent's other work goes on
                 self._failed(error)
                 await asyncio.sleep(self._backoff.next_pause().total_seconds())
+        self._problem = ""
+        await asyncio.Event().wait()
 
     def _failed(self, error: Exception) -> None:
         """Say once why the gates do not run; what nobody foresaw with its traceback."""
@@ -128,39 +166,46 @@ class Gates:
         self._problem = str(error) or type(error).__name__
 
     async def _run(
-        self, house: Gatehouse, puller: Puller | None, sharing: Sharing | None, eyes: Mapping[str, Eyes | str]
+        self,
+        plan: GatePlan,
+        house: Gatehouse,
+        puller: Puller | None,
+        sharing: Sharing | None,
+        eyes: Mapping[str, Eyes | str],
     ) -> None:
-        for name, settings in self._gates.items():
-            sight = eyes.get(name)
+        for name, settings in plan.gates.items():
+            sight, loaded = eyes.get(name), self._sights.get(name)
             self._running[name] = Gate(
                 name,
                 settings,
                 house,
                 sight=sight if isinstance(sight, Eyes) else None,
-                former=self._former.get(name),
+                former=None if loaded is None else loaded.former,
                 sightless=sight if isinstance(sight, str) else "",
                 others_busy=self._busy(settings.interlock),
+                told=self._told[name],
             )
+        name_of_it = None if plan.house is None else plan.house.community
         try:
             async with asyncio.TaskGroup() as tasks:
                 for name, gate in self._running.items():
                     self._host.health.add(f"gate:{name}", gate.front.check)
                     tasks.create_task(gate.run(), name=f"gate:{name}")
                     if gate.settings.kiosk is not None:
-                        kiosk = self._serve_kiosk(gate, gate.settings.kiosk, house, eyes.get(name))
+                        kiosk = self._serve_kiosk(gate, gate.settings.kiosk, house, eyes.get(name), name_of_it)
                         tasks.create_task(kiosk, name=f"gate:{name}:kiosk")
                 if puller is not None:
                     tasks.create_task(puller.run(), name="gate:pull")
                 if sharing is not None:
                     tasks.create_task(sharing.run(), name="gate:sharing")
-                tasks.create_task(self._watch_keys(house, puller), name="gate:keys")
+                tasks.create_task(self._watch_keys(house, puller, house.roll.keys_file), name="gate:keys")
         finally:
             for name in self._running:
                 self._host.health.remove(f"gate:{name}")
             self._running.clear()
 
     async def _serve_kiosk(
-        self, gate: Gate, settings: KioskSettings, house: Gatehouse, sight: Eyes | str | None
+        self, gate: Gate, settings: KioskSettings, house: Gatehouse, sight: Eyes | str | None, community: Label | None
     ) -> None:
         """Serve a gate's page; when its port is taken the gate goes on, and the port is tried again."""
         from edge.gate.kiosk.server import serve_kiosk  # noqa: PLC0415 - a web server, for gates with a page only
@@ -177,7 +222,7 @@ class Gates:
             waiting=self._host.waiting,
         )
         told = self._log.bind(gate=gate.name)
-        community = self._settings.community or Label(zh=house.community, en=house.community)
+        community = community or Label(zh=house.community, en=house.community)
 
         def ready(port: int) -> None:
             told.info("the kiosk is served", url=f"http://{settings.host}:{port}/")
@@ -199,27 +244,29 @@ class Gates:
 
     # ---- what is shared
 
-    async def _open(self, stack: AsyncExitStack) -> tuple[Gatehouse, Puller | None]:
-        host, folder = self._host, self._host.data / self._settings.data
-        self._keys = await asyncio.to_thread(self._read_keys)
-        people = await asyncio.to_thread(self._open_people, folder)
+    async def _open(
+        self, stack: AsyncExitStack, plan: GatePlan, settings: GatehouseSettings
+    ) -> tuple[Gatehouse, Puller | None]:
+        host, folder = self._host, self._host.data / settings.data
+        self._keys = await asyncio.to_thread(self._read_keys, settings.roll.keys_file)
+        people = await asyncio.to_thread(self._open_people, folder, plan, settings)
         stack.callback(people.close)
         ledger = stack.enter_context(await asyncio.to_thread(GateLedger, folder / "gates.sqlite"))
         passes = stack.enter_context(
             PassBook(folder / "passes.sqlite", keys=self._keys, community=host.community, people=people)
         )
         client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
-        puller = await asyncio.to_thread(self._make_puller, people, folder)
+        puller = await asyncio.to_thread(self._make_puller, people, folder, settings.roll)
         house = Gatehouse(
             community=host.community,
             agent=host.agent,
-            zone=host.zone,
-            roll=self._settings.roll,
+            zone=ZoneInfo(plan.time_zone),
+            roll=settings.roll,
             people=people,
             evidence=Evidence(people),
             passes=passes,
             ledger=ledger,
-            providers=self._providers(client),
+            providers=self._providers(client, settings),
             keys=lambda: self._keys,
             confirmed_ms=(lambda: people.issued_ms) if puller is None else (lambda: puller.state.confirmed_ms),
             target=host.target,
@@ -234,34 +281,29 @@ class Gates:
         )
         return house, puller
 
-    def _open_people(self, folder: Path) -> People:
-        stack = self._stack()
+    def _open_people(self, folder: Path, plan: GatePlan, settings: GatehouseSettings) -> People:
+        stack = _stack_of(plan)
         kind = STACKS[stack]
         return open_people(
             folder,
-            self._host.path(self._settings.key_file),
+            self._host.path(settings.key_file),
             gate=self._host.agent,
             model=identity(stack),
             metric=kind.metric,
             authors=kind.threshold,
             clock_ms=self._host.clock_ms,
-            demo=self._settings.demo,
+            demo=settings.demo,
         )
 
-    def _stack(self) -> Stack:
-        """Give the models by which this agent's gates describe faces; a checked file has one for all."""
-        return next((Stack(one.eyes.stack) for one in self._gates.values() if one.eyes is not None), Stack.DLIB)
-
-    def _read_keys(self) -> PublicKeys:
-        name = self._settings.roll.keys_file
+    def _read_keys(self, name: str | None) -> PublicKeys:
         return _NO_KEYS if name is None else PublicKeys.parse(self._host.path(name).read_text(encoding="utf-8"))
 
-    async def _watch_keys(self, house: Gatehouse, puller: Puller | None) -> None:
+    async def _watch_keys(self, house: Gatehouse, puller: Puller | None, file: str | None) -> None:
         """Take the service's new keys when it changes them; a file that cannot be read changes nothing."""
         while True:
             await asyncio.sleep(_KEYS_EVERY_S)
             try:
-                keys = await asyncio.to_thread(self._read_keys)
+                keys = await asyncio.to_thread(self._read_keys, file)
             except (BadKey, OSError) as error:
                 self._log.warning("the service's keys cannot be read; those from before hold", reason=str(error))
                 continue
@@ -272,8 +314,8 @@ class Gates:
                     puller.trust(keys)
                 self._log.info("the service's keys have changed", keys=sorted(keys.by_id))
 
-    def _make_puller(self, people: People, folder: Path) -> Puller | None:
-        roll, host = self._settings.roll, self._host
+    def _make_puller(self, people: People, folder: Path, roll: RollSettings) -> Puller | None:
+        host = self._host
         if roll.url is None or roll.token_file is None:
             return None
         settings = PullSettings(
@@ -285,10 +327,10 @@ class Gates:
         )
         return Puller(settings, keys=self._keys, people=people, proof_file=folder / "roll.proof", jitter=host.random)
 
-    def _providers(self, client: httpx.AsyncClient) -> Mapping[Check, Provider]:
+    def _providers(self, client: httpx.AsyncClient, house: GatehouseSettings) -> Mapping[Check, Provider]:
         asked: tuple[tuple[Literal[Check.HEALTH_CODE, Check.RECORD], ProviderSettings | None], ...] = (
-            (Check.HEALTH_CODE, self._settings.health_code),
-            (Check.RECORD, self._settings.record),
+            (Check.HEALTH_CODE, house.health_code),
+            (Check.RECORD, house.record),
         )
         return {
             check: Provider(
@@ -303,34 +345,7 @@ class Gates:
             if settings is not None
         }
 
-    # ---- models
 
-    def _open_eyes(self) -> Mapping[str, Eyes | str]:
-        """Load the models of each gate that has cameras; in their place the reason why they cannot be had."""
-        found: dict[str, Eyes | str] = {}
-        for name, settings in self._gates.items():
-            if settings.eyes is None:
-                continue
-            models = None if settings.eyes.models is None else self._host.path(settings.eyes.models)
-            try:
-                found[name] = open_eyes(settings.eyes, settings.temperature, models_folder=models)
-                if settings.eyes.former is not None:
-                    before = settings.eyes.model_copy(update={"stack": settings.eyes.former})
-                    sight = open_eyes(before, settings.temperature, models_folder=models)
-                    metric = STACKS[Stack(settings.eyes.former)].metric
-                    self._former[name] = FormerModels(sight=sight, metric=metric)
-            except ModelError as error:
-                self._log.error("a gate has no eyes; cards, passes and PINs go on", gate=name, reason=str(error))
-                found[name] = str(error)
-        return found
-
-
-def _that_may_decide(eyes: Mapping[str, Eyes | str], people: People) -> Mapping[str, Eyes | str]:
-    """Test the models with the thresholds in force; in place of those that take strangers for friends, say why not."""
-    found: dict[str, Eyes | str] = {}
-    for name, one in eyes.items():
-        problems = () if isinstance(one, str) else start_test(one.stack, people)
-        found[name] = f"the models do not pass their self-test: {'; '.join(problems)}" if problems else one
-        if problems:
-            get_log("edge.gate").error("a gate has no eyes", gate=name, reason=found[name])
-    return found
+def _stack_of(plan: GatePlan) -> Stack:
+    """Give the models by which the gates describe faces; a checked file has one for all."""
+    return next((Stack(one.eyes.stack) for one in plan.gates.values() if one.eyes is not None), Stack.DLIB)

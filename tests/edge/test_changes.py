@@ -122,6 +122,15 @@ def test_the_broker_is_a_part_of_its_own(tmp_path: Path) -> None:
     assert changes.lines == KEPT
 
 
+def test_gates_are_a_part_of_their_own(tmp_path: Path) -> None:
+    # The time zone is theirs: people's hours are judged by it.
+    changes = changes_by(tmp_path, lambda _: None, lambda text: text.replace("Asia/Shanghai", "Asia/Urumqi"))
+    assert changes.gates
+    assert not changes.nothing
+    assert changes.lines == KEPT
+    assert changes.at_next_start == ()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "key"),
     [

@@ -30,8 +30,11 @@ def ledger(tmp_path: Path) -> Iterator[GateLedger]:
         yield one
 
 
-def opener_of(leaf: Leaf, ledger: GateLedger, told: list[Mapping[str, Value]]) -> Opener:
-    return Opener("north", door=cast("Door", cast("Any", leaf)), ledger=ledger, tell=told.append, clock_ms=lambda: 1)
+def opener_of(
+    leaf: Leaf, ledger: GateLedger, told: list[Mapping[str, Value]], ended: list[str] | None = None
+) -> Opener:
+    door, ended = cast("Door", cast("Any", leaf)), [] if ended is None else ended
+    return Opener("north", door=door, ledger=ledger, tell=told.append, clock_ms=lambda: 1, told=ended)
 
 
 def said(opened: str, door_ms: float) -> str:
@@ -81,3 +84,13 @@ async def test_a_note_that_cannot_be_ended_is_ended_later(ledger: GateLedger) ->
 def test_the_ledger_is_its_owners_alone(tmp_path: Path) -> None:
     with GateLedger(tmp_path / "gates.sqlite"):
         assert (tmp_path / "gates.sqlite").stat().st_mode & 0o077 == 0
+
+
+async def test_a_gate_that_is_started_anew_tells_no_opening_twice(ledger: GateLedger) -> None:
+    told, ended = list[Mapping[str, Value]](), list[str]()
+    await opener_of(Leaf(), ledger, told, ended).open("o1", said)  # the journal does not have it yet
+    later = opener_of(Leaf(), ledger, told, ended)
+    await later.report_interrupted()
+    assert [json.loads(str(one["decision"]))["opened"] for one in told] == ["confirmed"]
+    await later.durable()
+    assert ledger.unfinished("north") == ()

@@ -3,11 +3,11 @@
 import asyncio
 import time
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from edge.gate.config import GatehouseSettings
+from edge.gate.plan import GatePlan
 from edge.gate.running import GateHost, Gates
 from runtime.config import validate
 from runtime.health import Health, Status
@@ -18,7 +18,6 @@ def host_in(folder: Path, health: Health) -> GateHost:
     return GateHost(
         community="sunshine-garden",
         agent="edge-1",
-        zone=ZoneInfo("Asia/Shanghai"),
         data=folder / "data",
         path=lambda name: folder / name,
         target=lambda _: None,
@@ -37,7 +36,7 @@ def host_in(folder: Path, health: Health) -> GateHost:
 def gates_in(folder: Path, key_file: str) -> Gates:
     house = validate("test", {"key_file": key_file}, GatehouseSettings)
     backoff = Backoff(random=lambda: 0.0)
-    return Gates(house, {}, host_in(folder, Health(process="test", version="1")), backoff=backoff)
+    return Gates(GatePlan(house=house), host_in(folder, Health(process="test", version="1")), backoff=backoff)
 
 
 async def until(gates: Gates, status: Status) -> str:
