@@ -1,4 +1,4 @@
-"""Collecting messages: up to so many, or for so long after the first."""
+"""Collecting messages: up to so many, or for so long after the first; as many as can be stored in good time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,6 +15,32 @@ MAX_WAITING = 50_000
 """Messages that wait in memory while a store does not work; what is beyond is sent again by its edge."""
 
 
+AIM = timedelta(milliseconds=500)
+"""How long storing a batch may take: an agent sends again what is not acknowledged within 3 s.
+
+Up to three batches are under way at a time, and from a few hundred messages on a larger one saves next to nothing.
+"""
+
+_LEAST = 50
+
+
+class Pace:
+    """How many messages a batch may have, by what those before have taken: messages and machines differ."""
+
+    def __init__(self, *, most: int, aim: timedelta = AIM) -> None:
+        self._most = most
+        self._aim_s = aim.total_seconds()
+        self.limit = most
+
+    def took(self, messages: int, seconds: float) -> None:
+        """Learn how long a batch took to be stored; one that was small and quick says nothing of large ones."""
+        if not messages or seconds <= 0 or (messages < self.limit // 2 and seconds < self._aim_s):
+            return
+        fitting = messages * self._aim_s / seconds
+        step = fitting if fitting < self.limit else (self.limit + fitting) / 2  # down at once, up with care
+        self.limit = min(self._most, max(round(step), min(_LEAST, self._most)))
+
+
 class Inbox:
     """The messages of one connection. Give `queue_type` to the client, then enter with the client's own iterator.
 
@@ -22,8 +48,8 @@ class Inbox:
     is what notices that the connection is gone (MqttError).
     """
 
-    def __init__(self, *, limit: int, wait: timedelta, clock: Clock) -> None:
-        self._limit = limit
+    def __init__(self, *, pace: Pace, wait: timedelta, clock: Clock) -> None:
+        self._pace = pace
         self._wait_s = wait.total_seconds()
         self._clock = clock
         self._queue: asyncio.Queue[aiomqtt.Message] = asyncio.Queue(maxsize=MAX_WAITING)
@@ -59,7 +85,7 @@ class Inbox:
         first, self._first = self._first, None
         batch = [first.result()]
         self._drain(batch)
-        if len(batch) < self._limit and self._wait_s:
+        if len(batch) < self._pace.limit and self._wait_s:
             await asyncio.sleep(self._wait_s)
             self._drain(batch)
         at_ms = self._clock()
@@ -73,7 +99,7 @@ class Inbox:
         ]
 
     def _drain(self, batch: list[aiomqtt.Message]) -> None:
-        while len(batch) < self._limit and not self._queue.empty():
+        while len(batch) < self._pace.limit and not self._queue.empty():
             batch.append(self._queue.get_nowait())
 
 

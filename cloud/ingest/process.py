@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from cloud.assets import service as assets
 from cloud.config import CloudConfig
 from cloud.ingest import repository
-from cloud.ingest.batch import Inbox
+from cloud.ingest.batch import Inbox, Pace
 from cloud.ingest.downlink import Downlink
 from cloud.ingest.lease import Lease, held
 from cloud.ingest.memory import Event, Incoming
@@ -92,6 +92,7 @@ class IngestProcess:
         self._downlink = Downlink(engine=engine, host=self._host, clock=clock, metrics=self._metrics)
         self._replays: list[repository.ReplayRow] = []
         self._next_is_read = asyncio.Event()
+        self._pace = Pace(most=config.ingest.batch_messages)
         self._backoff = Backoff(random=random.random)
         self._broker = Check(status=Status.DOWN, detail="not connected yet")
         self._beat = Beat(clock=time.monotonic, silence_s=SILENT_S)
@@ -143,7 +144,7 @@ class IngestProcess:
 
     async def _session(self) -> None:
         broker, settings = self._config.broker, self._config.ingest
-        inbox = Inbox(limit=settings.batch_messages, wait=settings.batch_wait, clock=self._clock)
+        inbox = Inbox(pace=self._pace, wait=settings.batch_wait, clock=self._clock)
         will = self._as_host.connect(self._clock())
         client = MqttClient(
             broker.host,
@@ -202,7 +203,7 @@ class IngestProcess:
                         self._next_is_read.set()
                     await storing
                     self._next_is_read.clear()
-                storing = asyncio.create_task(self._store(client, events), name="ingest:store")
+                storing = asyncio.create_task(self._store(client, events, messages=len(batch)), name="ingest:store")
                 self._beat.turn()
         finally:
             if storing is not None:
@@ -210,8 +211,11 @@ class IngestProcess:
                 await asyncio.gather(storing, return_exceptions=True)
             await self._ingest.abandon()
 
-    async def _store(self, client: aiomqtt.Client, events: Sequence[Event]) -> None:
-        await _publish(client, await self._ingest.advance(events))
+    async def _store(self, client: aiomqtt.Client, events: Sequence[Event], *, messages: int) -> None:
+        started = time.monotonic()
+        outgoing = await self._ingest.advance(events)
+        self._pace.took(messages, time.monotonic() - started)
+        await _publish(client, outgoing)
         if await self._ingest.ended(unless=self._next_is_read):
             await _publish(client, await self._ingest.land())
         if self._replays:
