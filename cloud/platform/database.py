@@ -3,8 +3,9 @@
 Times are Unix milliseconds in UTC (columns that end in `_ms`), so that both engines compare them alike.
 """
 
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +60,24 @@ def open_engine(url: str) -> AsyncEngine:
         return engine
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_async_engine(url, connect_args={"timeout": 30}, hide_parameters=True)
+    engine = create_async_engine(url, connect_args={"timeout": 30, "factory": _LettingGo}, hide_parameters=True)
     event.listen(engine.sync_engine, "connect", _configure_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_immediate)
     return engine
+
+
+class _LettingGo(sqlite3.Connection):
+    """Gives up its transaction when it is closed.
+
+    SQLite keeps a closed connection, and its lock, for as long as a statement of it is left half read. A task that was
+    cancelled between a query and its rows leaves one to the garbage collector, which may come minutes later.
+    """
+
+    def close(self) -> None:
+        """Roll back what was not committed, and close."""
+        with suppress(sqlite3.Error):  # closed before, or on a disk that fails: then nothing is kept either
+            self.rollback()
+        super().close()
 
 
 _PRAGMAS = (

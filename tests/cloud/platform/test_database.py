@@ -1,4 +1,8 @@
 import asyncio
+import gc
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
 
 import pytest
 from sqlalchemy import func, select
@@ -47,6 +51,32 @@ async def test_a_denial_while_only_reading_is_remembered_too(engine: AsyncEngine
     with pytest.raises(Conflict):
         async with reading(engine):
             raise Conflict("no", aftermath=remember)
+    assert await _count(engine) == 1
+
+
+@pytest.fixture
+def no_garbage_collection() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_garbage_collection")
+async def test_a_writer_that_is_cancelled_between_a_query_and_its_rows_lets_others_write(engine: AsyncEngine) -> None:
+    async def write_and_read() -> None:
+        async with transaction(engine) as conn:
+            for number in count():
+                await _add(conn, f"lost {number}")
+                (await conn.execute(select(company))).all()
+
+    for tenths_ms in range(50):
+        writer = asyncio.create_task(write_and_read())
+        await asyncio.sleep(tenths_ms / 10_000)
+        writer.cancel()
+        with suppress(asyncio.CancelledError):
+            await writer
+    async with asyncio.timeout(20), transaction(engine) as conn:  # less than SQLite's patience of 30 s
+        await _add(conn, "kept")
     assert await _count(engine) == 1
 
 
