@@ -1,6 +1,7 @@
 """The MQTT client that the agent, the service and its drivers connect with."""
 
 import asyncio
+import socket
 from typing import Any
 
 import aiomqtt
@@ -17,6 +18,8 @@ class Received(aiomqtt.Message):
 
 class MqttClient(aiomqtt.Client):
     """`aiomqtt.Client`, with what it lacks: a reset is heard at once, and messages can be acknowledged later.
+
+    What is to be written to a socket that has been closed meanwhile is forgotten with it.
 
     When the far end drops the connection before it has answered CONNECT, the library by itself leaves that unheard and
     waits for its whole time-out, 10 s: each restart of a broker behind a proxy or a forwarded port would cost that.
@@ -41,6 +44,27 @@ class MqttClient(aiomqtt.Client):
             self._queue.put_nowait(received)
         except asyncio.QueueFull:
             self._logger.warning("the queue of messages is full; one is dropped")
+
+    def _on_socket_register_write(
+        self,
+        client: paho.Client,
+        userdata: Any,  # noqa: ANN401, ARG002 - as the library declares it
+        sock: socket.socket,
+    ) -> None:
+        def write() -> None:
+            try:
+                client.loop_write()
+            except Exception as error:  # noqa: BLE001 - whatever it is, this connection is over
+                if not self._disconnected.done():
+                    self._disconnected.set_exception(error)
+
+        def register() -> None:
+            # The library looks at the number of the socket now and registers it later. Meanwhile the socket may have
+            # been closed, and its number may be that of another one, such as a serial line's.
+            if sock.fileno() >= 0:
+                self._loop.add_writer(sock, write)
+
+        self._loop.call_soon_threadsafe(register)  # paho may call from the thread in which it connects
 
     def _on_disconnect(
         self,

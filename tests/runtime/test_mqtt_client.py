@@ -1,5 +1,7 @@
 """A broker, or what stands before it, that drops connections before it has answered them."""
 
+import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -53,3 +55,21 @@ async def test_a_client_that_failed_connects_when_it_is_entered_again(proxy: Pro
 async def test_a_refusal_is_still_told_as_one(proxy: Proxy) -> None:
     with pytest.raises(aiomqtt.exceptions.MqttConnectError, match="Not authorized"):
         await client(proxy, "wrong").__aenter__()
+
+
+async def test_a_socket_that_closes_before_it_is_written_leaves_nothing_behind(proxy: Proxy) -> None:
+    loop = asyncio.get_running_loop()
+    troubles: list[dict[str, object]] = []
+    loop.set_exception_handler(lambda _, context: troubles.append(context))
+    async with client(proxy) as connected:
+        closed, far = socket.socketpair()
+        number = closed.fileno()
+        connected._on_socket_register_write(connected._client, None, closed)
+        closed.close()
+        one, other = socket.socketpair()
+        with far, one, other:
+            assert number in {one.fileno(), other.fileno()}  # the system gives the lowest number that is free
+            await asyncio.sleep(0.01)
+            assert not loop.remove_writer(number)
+        await connected.publish("a/b", b"1", qos=1)
+    assert troubles == []
