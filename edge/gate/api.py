@@ -105,6 +105,8 @@ class Reason(StrEnum):
     NO_WARMTH = "no_warmth"
     NOT_FACE_LIKE = "not_face_like"
     """It is warm, and not as a living face is: a heated picture, a mask, a hand behind paper."""
+    MISALIGNED = "misaligned"
+    """The thermal picture lies elsewhere than the visible one: it shows nobody's warmth at the face's place."""
     # temperature
     FEVER = "fever"
     COLD_SURFACE = "cold_surface"

@@ -85,6 +85,7 @@ class Front:
             Reason.DOOR_FAULT: bool(self._door.fault) or house.target(self._settings.door.device) is None,
             Reason.NO_CAMERA: lookout is not None and lookout.camera_lost,
             Reason.NO_THERMAL_CAMERA: lookout is not None and lookout.thermal_lost,
+            Reason.MISALIGNED: lookout is not None and lookout.misaligned,
             Reason.NO_MODEL: bool(self._sightless) or (lookout is not None and bool(lookout.trouble)),
             Reason.LIST_TOO_OLD: self._is_stale(house.clock_ms()),
             Reason.CLOCK_NOT_TRUSTED: not house.clock_trusted(),
@@ -101,6 +102,7 @@ class Front:
             and eyes.thermal is not None
             and self._lookout is not None
             and not self._lookout.thermal_lost
+            and not self._lookout.misaligned
         )
 
     # ---- what the kiosk shows
@@ -250,6 +252,7 @@ class Front:
             "staff_called": called,
             "camera_lost": Reason.NO_CAMERA in troubles,
             "thermal_lost": Reason.NO_THERMAL_CAMERA in troubles,
+            "misaligned": Reason.MISALIGNED in troubles,
             "liveness_checked": self.checks_liveness,
             "face_works": self._lookout is not None and Reason.NO_MODEL not in troubles,
             "roll_stale": Reason.LIST_TOO_OLD in troubles,

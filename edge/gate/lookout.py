@@ -84,6 +84,11 @@ class Lookout:
         return self._settings.thermal is not None and self._warmth(self._monotonic(), slack_s=_LOST_AFTER_S) is None
 
     @property
+    def misaligned(self) -> bool:
+        """Whether what the thermal picture shows is not at the face's place, by the people of late."""
+        return self._settings.thermal is not None and self._sight.drift.wrong
+
+    @property
     def thermal_age_s(self) -> float | None:
         """How old the newest thermal picture is; None without any."""
         device = self._thermal()

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.gate.api import CheckResult, Guidance, Reason, Way
+from edge.gate.eyes.alignment import Drift
 from edge.gate.people.api import Counts, Identification
 from models.api import Floats, Picture
 from models.face.geometry import Box
@@ -130,6 +131,11 @@ class Glance(Protocol):
 
 class Sight(Protocol):
     """What looks (`edge.gate.eyes.look.Eyes`); one caller at a time, in a thread."""
+
+    @property
+    def drift(self) -> Drift:
+        """Whether the thermal picture still lies where the alignment has it."""
+        ...
 
     def look(
         self,

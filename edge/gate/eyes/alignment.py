@@ -1,7 +1,9 @@
 """How the thermal picture lies on the visible one, and whether that still seems right. Pure."""
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
+from math import hypot
 from statistics import median
 
 import numpy as np
@@ -51,33 +53,60 @@ def box_in_visible(matrix: Matrix, box: Box) -> Box:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Drift:
-    """Where living faces' warmth has lain of late beside where the alignment has it, in eye distances.
+    """Where living faces' warmth has lain of late beside and below where the alignment has it, in eye distances.
 
-    `wrong` says that it lies off consistently, and not by parallax alone: somebody should align the cameras anew.
+    `wrong` says that it lies off consistently, and not by parallax alone: somebody should align the cameras anew, and
+    what the thermal picture says of a face is said of another place until then. `people` is of how many that is known.
     """
 
-    faces: int
+    people: int
     beside: float
+    below: float
     wrong: bool
 
 
 class AlignmentWatch:
-    """Sees the shifts of living faces over time. A single shift is parallax or chance; the same one always is not."""
+    """Sees where people's warmth lies. A single shift is parallax or chance; the same one always is not.
 
-    def __init__(self, *, keep: int = 50, least: int = 10, most: float = 0.25) -> None:
-        self._shifts: deque[float] = deque(maxlen=keep)
-        self._least, self._most = least, most
+    Each counts once, by the middle of their looks: somebody who stands close for a minute is still one. The newest
+    `keep` are remembered, so that cameras that were put right are believed after about half as many.
+    """
 
-    def saw(self, shift: float) -> None:
-        """Take note of one face."""
-        self._shifts.append(shift)
+    def __init__(self, *, keep: int = 9, least: int = 5, most: float = 0.25, looks: int = 30) -> None:
+        self._people: deque[tuple[float, float]] = deque(maxlen=keep)
+        self._present: list[tuple[float, float]] = []
+        self._least, self._most, self._looks = least, most, looks
+        self._drift = Drift(people=0, beside=0.0, below=0.0, wrong=False)
+
+    def saw(self, beside: float, below: float = 0.0) -> None:
+        """Take note of a living head of whoever is there now."""
+        self._present.append((beside, below))
+        if len(self._present) >= self._looks:
+            self.gone()  # a queue without gaps, or somebody who stays
+
+    def gone(self) -> None:
+        """Nobody is there any more: whoever was counts."""
+        if self._present:
+            self._people.append(_middle(self._present))
+            self._present = []
+            self._drift = self._judge()
 
     @property
     def drift(self) -> Drift:
         """Say how it stands."""
-        if not self._shifts:
-            return Drift(faces=0, beside=0.0, wrong=False)
-        beside = median(self._shifts)
-        return Drift(
-            faces=len(self._shifts), beside=beside, wrong=abs(beside) > self._most and len(self._shifts) >= self._least
-        )
+        return self._drift
+
+    def _judge(self) -> Drift:
+        beside, below = _middle(self._people)
+        off = hypot(beside, below)
+        alike = sum(hypot(x - beside, y - below) <= _ALIKE + _ALIKE * off for x, y in self._people)
+        wrong = off > self._most and len(self._people) >= self._least and 3 * alike >= 2 * len(self._people)
+        return Drift(people=len(self._people), beside=beside, below=below, wrong=wrong)
+
+
+_ALIKE = 0.25
+"""Two of three people's shifts lie so near each other, in eye distances and as a part of the shift, or it is chance."""
+
+
+def _middle(found: Collection[tuple[float, float]]) -> tuple[float, float]:
+    return median(x for x, _ in found), median(y for _, y in found)

@@ -43,20 +43,51 @@ def test_a_thermal_box_is_found_in_the_visible_picture() -> None:
     assert sides == pytest.approx((39.5, 79.5, 79.5, 119.5))
 
 
+def passed(watch: AlignmentWatch, *looks: tuple[float, float]) -> bool:
+    """Have somebody come and go, and say whether the alignment is wrong then."""
+    for beside, below in looks:
+        watch.saw(beside, below)
+    watch.gone()
+    return watch.drift.wrong
+
+
 def test_a_shift_that_stays_is_a_wrong_alignment_and_a_single_one_is_not() -> None:
     watch = AlignmentWatch(least=5)
-    found = []
-    for shift in (0.4, 0.4, 0.4, 0.4, 0.35):
-        found.append(watch.drift.wrong)
-        watch.saw(shift)
-    assert found == [False] * 5
-    assert watch.drift.wrong
+    assert [passed(watch, (shift, 0.0)) for shift in (0.4, 0.4, 0.4, 0.4, 0.35)] == [False] * 4 + [True]
     assert watch.drift.beside == pytest.approx(0.4)
+
+
+def test_somebody_who_stays_is_one_person() -> None:
+    watch = AlignmentWatch(least=5, looks=1000)
+    assert not passed(watch, *[(0.4, 0.0)] * 900)
+    assert watch.drift.people == 1
+
+
+def test_a_queue_without_a_gap_is_not_one_person() -> None:
+    watch = AlignmentWatch(least=5, looks=30)
+    for _ in range(150):
+        watch.saw(0.4)
+    assert watch.drift.wrong
+
+
+def test_up_and_down_is_wrong_too_and_no_parallax() -> None:
+    watch = AlignmentWatch()
+    assert [passed(watch, (0.0, 2.0)) for _ in range(5)][-1]
+    assert watch.drift.below == pytest.approx(2.0)
 
 
 def test_shifts_to_both_sides_are_parallax() -> None:
     watch = AlignmentWatch()
-    for number in range(40):
-        watch.saw(0.3 if number % 2 else -0.3)
-    assert watch.drift.faces == 40
-    assert not watch.drift.wrong
+    assert not any(passed(watch, (0.3 if number % 2 else -0.3, 0.0)) for number in range(40))
+
+
+def test_heads_here_and_there_are_chance() -> None:
+    watch = AlignmentWatch()
+    assert not any(passed(watch, place) for place in ((3.0, 0.0), (-2.0, 1.0), (1.0, -3.0), (4.0, 2.0), (0.5, 2.0)) * 3)
+
+
+def test_cameras_that_were_put_right_are_believed_again() -> None:
+    watch = AlignmentWatch()
+    for _ in range(20):
+        passed(watch, (0.9, 0.4))
+    assert [passed(watch, (0.0, 0.0)) for _ in range(5)] == [True] * 3 + [False] * 2
