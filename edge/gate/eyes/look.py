@@ -19,7 +19,9 @@ from edge.gate.config import EyesSettings, FeverSettings
 from edge.gate.eyes import findings
 from edge.gate.eyes.alignment import AlignmentWatch, Drift, visible_to_thermal
 from edge.gate.eyes.guidance import guide, look_of, main_face
+from edge.gate.eyes.heads import find_head
 from edge.gate.eyes.hints import Hints
+from edge.gate.eyes.misalignment import trusted
 from models.api import Floats, ModelError, Picture, check_picture
 from models.face.areas import search
 from models.face.frame import FaceFrame, Matrix, chain, frame_of
@@ -174,6 +176,7 @@ class Eyes:
         watch: "_StopWatch",
     ) -> tuple[CheckResult, CheckResult, CheckResult]:
         if frame is None:
+            self._watch.gone()
             nobody = Reason.NOBODY
             return findings.unseen(nobody, thermal=Reason.NO_THERMAL_CAMERA if thermal is None else nobody)
         liveness, temperature, _ = findings.unseen(Reason.NOBODY, thermal=Reason.NO_THERMAL_CAMERA)
@@ -183,6 +186,8 @@ class Eyes:
             verdict = judge(warmth)
             if warmth is not None and verdict is Verdict.LIVING:
                 self._watch.saw(warmth.shift)
+            elif (elsewhere := find_head(face)) is not None:
+                self._watch.saw(elsewhere.x, elsewhere.y)
             liveness = findings.timed(findings.liveness(verdict, warmth), watch.lap("liveness"))
             if warmth is not None:
                 face = face.shifted(warmth.shift, 0.0)
@@ -192,6 +197,7 @@ class Eyes:
                 findings.temperature(skin, self._fever, (rows, columns), glasses=has_glasses(warmth)),
                 watch.lap("temperature"),
             )
+        liveness, temperature = (trusted(one, self._watch.drift) for one in (liveness, temperature))
         mask = findings.mask(look_for_cover(visible, frame))
         return liveness, temperature, findings.timed(mask, watch.lap("mask"))
 
