@@ -8,7 +8,7 @@ import secrets
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -57,6 +57,8 @@ GOODBYE_S = 2.0
 _REFUSED = 0x80
 ANSWER_S = 20.0
 """How long a node that was online may take to answer the request for a rebirth after our own start."""
+
+_LOOK_S = 0.2
 
 
 class IngestProcess:
@@ -270,19 +272,33 @@ class IngestProcess:
             try:
                 async with reading(self._engine) as conn:
                     known = await repository.online_nodes(conn)
-                for node in known:
-                    self._ingest.ask_rebirth(NodeKey(group=node.group, node=node.name))
-                await asyncio.sleep(ANSWER_S)
-                for node in known:
-                    if not self._host.is_born(NodeKey(group=node.group, node=node.name)):
-                        async with transaction(self._engine) as conn:
-                            await assets.node_died(conn, node_id=node.id, now_ms=self._clock())
-                        self._log.warning("a node does not answer", group=node.group, node=node.name)
+                missing = {NodeKey(group=node.group, node=node.name): node.id for node in known}
+                for key in missing:
+                    self._ingest.ask_rebirth(key)
+                asked: dict[NodeKey, float] = {}
+                while missing:
+                    await asyncio.sleep(_LOOK_S)
+                    missing = {key: number for key, number in missing.items() if not self._host.is_born(key)}
+                    now = time.monotonic()
+                    asked |= {key: now for key in missing if key not in asked and self._ingest.asked_rebirth(key)}
+                    silent = [key for key in missing if key in asked and now - asked[key] >= ANSWER_S]
+                    await self._have_died({key: missing.pop(key) for key in silent})
             except TRANSIENT as error:
                 await asyncio.sleep(spell.failed(error))
             else:
                 spell.worked()
                 return
+
+    async def _have_died(self, nodes: Mapping[NodeKey, int]) -> None:
+        """Take nodes for dead that did not answer, unless they do in this very moment."""
+        if not nodes:
+            return
+        async with transaction(self._engine) as conn:
+            gone = {key: number for key, number in nodes.items() if not self._host.is_born(key)}
+            for number in gone.values():
+                await assets.node_died(conn, node_id=number, now_ms=self._clock())
+        for key in gone:
+            self._log.warning("a node does not answer", group=key.group, node=key.node)
 
 
 async def _subscribe(client: aiomqtt.Client, topics: Sequence[str]) -> None:

@@ -116,8 +116,12 @@ class Ingest:
             self._log.warning("nobody hears whether these are still online", nodes=nodes)
 
     def ask_rebirth(self, key: NodeKey) -> None:
-        """Ask a node for its births with the next messages, at most once in 5 s."""
+        """Ask a node for its births when it is its turn, at most once in 5 s."""
         self._tracking.want_rebirth(key)
+
+    def asked_rebirth(self, key: NodeKey) -> bool:
+        """Whether a node has been asked for its births since we were connected."""
+        return self._tracking.was_asked(key)
 
     async def process(self, messages: Sequence[Incoming]) -> list[Message]:
         """Store everything that follows from a batch (which may be empty); give what is to be published.

@@ -102,7 +102,7 @@ class StateKeeper:
         if not mine:
             await self._unborn(conn, key, now_ms)
         tracking.nodes.pop(key, None)
-        tracking.born.add(key)
+        tracking.arrived(key)
         try:
             node_id = await assets.node_born(
                 conn,

@@ -15,6 +15,10 @@ ACK_REPEAT_EVERY_MS = 500
 ASK_EVERY_MS = 5_000
 ASK_ANOTHER_EVERY_MS = 1_000
 
+MOST_AWAITED = 100
+"""Nodes that are asked for their births and have not answered yet. After an outage all nodes of a city have to be born
+again: at once, that is more than the broker keeps for anybody, and what it drops has to be asked for again."""
+
 
 @dataclass(kw_only=True, slots=True)
 class Tracking:
@@ -30,7 +34,8 @@ class Tracking:
     strangers: dict[NodeKey, int] = field(default_factory=dict)
     born: set[NodeKey] = field(default_factory=set)
     rulebook: Rulebook = field(default_factory=Rulebook)
-    _rebirths: set[NodeKey] = field(default_factory=set)
+    _rebirths: dict[NodeKey, None] = field(default_factory=dict)
+    _awaited: dict[NodeKey, int] = field(default_factory=dict)
     _asked: dict[tuple[NodeKey, str], int] = field(default_factory=dict)
     _asked_profile: dict[str, int] = field(default_factory=dict)
 
@@ -46,25 +51,48 @@ class Tracking:
         self.born.clear()
         self.nodes.clear()
         self.strangers.clear()
+        self._rebirths.clear()
+        self._awaited.clear()
         self._asked.clear()
         self._asked_profile.clear()
 
     def want_rebirth(self, key: NodeKey) -> None:
-        """Ask a node for its births when it is time."""
-        self._rebirths.add(key)
+        """Ask a node for its births when it is time, and its turn."""
+        self._rebirths[key] = None
+
+    def arrived(self, key: NodeKey) -> None:
+        """Take a node as born: the host has its birth, and it need not be asked for."""
+        self.born.add(key)
+        self._rebirths.pop(key, None)
+        self._awaited.pop(key, None)
+
+    def was_asked(self, key: NodeKey) -> bool:
+        """Whether a node has been asked for its births on this connection."""
+        return (key, "rebirth") in self._asked
 
     def outgoing(self, now_ms: int) -> list[Message]:
         """Give what is to be published now."""
-        messages: list[Message] = []
-        for key in self._rebirths:
-            if self._may_ask(key, "rebirth", now_ms):
-                messages.append(rebirth_request(key, now_ms))
-                self.metrics.rebirths.inc()
-        self._rebirths.clear()
-        messages += self._profile_requests(now_ms)
+        messages = self._rebirth_requests(now_ms) + self._profile_requests(now_ms)
         for node in self.nodes.values():
             if node.ack_wanted:
                 messages.extend(self._ack(node, now_ms))
+        return messages
+
+    def _rebirth_requests(self, now_ms: int) -> list[Message]:
+        """Ask in the order of need, so many at a time; whoever does not answer holds up nobody for long."""
+        messages: list[Message] = []
+        if not self._rebirths:
+            return messages
+        for key in [key for key, asked_ms in self._awaited.items() if not 0 <= now_ms - asked_ms < ASK_EVERY_MS]:
+            del self._awaited[key]
+        for key in list(self._rebirths):
+            if len(self._awaited) >= MOST_AWAITED:
+                break
+            del self._rebirths[key]
+            if self._may_ask(key, "rebirth", now_ms):
+                self._awaited[key] = now_ms
+                messages.append(rebirth_request(key, now_ms))
+                self.metrics.rebirths.inc()
         return messages
 
     def _profile_requests(self, now_ms: int) -> list[Message]:

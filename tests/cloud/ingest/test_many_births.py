@@ -1,12 +1,20 @@
 """Births by the hundred: what many wait for is asked for once, and nobody waits for all of them."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from cloud.ingest.tracking import MOST_AWAITED
 from cloud.platform.schema import assets
 from tests.support.cloud_world import NOW, World
 from tests.support.fake_edge import FakeEdge
 from tests.support.ingested import marks, texts
 from tests.support.pump_profile import pump_profile
+from wire.payload import Message
+
+
+def _rebirths(messages: Sequence[Message]) -> set[str]:
+    """Give the nodes that are asked for their births."""
+    return {message.topic.rsplit("/", 1)[1] for message in messages if b"Rebirth" in message.payload}
 
 
 async def test_one_node_after_the_other_is_asked_for_a_profile_that_many_wait_for(bench: Any, world: World) -> None:
@@ -45,3 +53,29 @@ async def test_a_node_that_dies_while_its_devices_wait_is_waited_for_no_longer(b
     await bench.feed(edge.session.death(NOW))
     assert bench.ingest.health().status == "ok"
     assert await world.rows(assets.device) == []
+
+
+async def test_after_an_outage_nodes_are_asked_for_their_births_some_at_a_time(bench: Any, world: World) -> None:
+    profile = pump_profile()
+    names = [f"edge-{number}" for number in range(MOST_AWAITED + 30)]
+    edges = {name: FakeEdge(profile, node=name, journal_id=name) for name in names}
+    for edge in edges.values():
+        edge.births(NOW)  # told before our start
+    out = await bench.feed(*(edge.token("t", NOW) for edge in edges.values()))
+    asked = _rebirths(out)
+    assert len(asked) == MOST_AWAITED
+    out = await bench.feed(*(edges[name].births(NOW) for name in sorted(asked)[:10]))
+    assert len(_rebirths(out)) == 10  # the next ones in the place of those that have come
+    out = await bench.feed(at_ms=NOW + 5000)  # whoever does not answer is not waited for
+    assert len(_rebirths(out)) == 20
+
+
+async def test_a_node_that_is_born_before_its_turn_is_not_asked(bench: Any, world: World) -> None:
+    profile = pump_profile()
+    edges = [FakeEdge(profile, node=f"edge-{number}", journal_id=f"j{number}") for number in range(MOST_AWAITED + 1)]
+    for edge in edges:
+        edge.births(NOW)
+    out = await bench.feed(*(edge.token("t", NOW) for edge in edges))
+    assert len(_rebirths(out)) == MOST_AWAITED
+    await bench.feed(edges[-1].births(NOW))
+    assert _rebirths(await bench.feed(at_ms=NOW + 5000)) == set()
