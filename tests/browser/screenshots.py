@@ -1,6 +1,7 @@
 """Pictures of every page: `python -m tests.browser.screenshots [--url URL --login L --password P] [--out FOLDER]`.
 
-Without `--url` it serves a seeded community of its own. Three sizes, both languages, light; the overview dark too.
+Without `--url` it serves a seeded community of its own, and a kiosk. Three sizes, both languages, light; the overview
+dark too.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
+from tests.browser import kiosk_pictures
 from tests.support.chromium import ARGUMENTS, find_chromium, missing
 from tests.support.page_world import PASSWORD
 from tests.support.pages import Site, serving
@@ -52,6 +54,8 @@ def main() -> int:
     ):
         for language in LANGUAGES:
             _all(browser, url, site, language, arguments)
+            if site is not None:
+                kiosk_pictures.take(browser, language, arguments.out, arguments.only)
     sys.stdout.write(f"{len(list(arguments.out.glob('*.png')))} pictures in {arguments.out}\n")
     return 0
 
