@@ -15,7 +15,7 @@ as_root() {
 
 updated=no
 refresh_packages() {
-    if [ "$updated" = no ]; then as_root apt-get update -qq >&2 && updated=yes || true; fi
+    if [ "$updated" = no ]; then as_root apt-get -o Acquire::Retries=3 update -qq >&2 && updated=yes || true; fi
 }
 
 # install_packages PACKAGE...: with apt where that is allowed, otherwise words that tell what to do.
@@ -24,7 +24,7 @@ install_packages() {
         say "installing with apt: $*"
         refresh_packages
         # RUNLEVEL=1 tells Debian's scripts to start no service where there is no systemd.
-        if as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "$@" >/dev/null; then return; fi
+        if as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -o Acquire::Retries=3 install -y -qq --no-install-recommends "$@" >/dev/null; then return; fi
         fail "these packages are needed and could not be installed: $*
     Install them yourself, then call the same command again:
         sudo apt-get update && sudo apt-get install -y $*"
