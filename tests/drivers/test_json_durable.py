@@ -13,11 +13,11 @@ import aiomqtt
 import pytest
 
 from drivers.api import Acknowledging
-from tests.support.broker import Broker, free_port, running_broker
-from tests.support.edge_site import GROUP, Host, listening_host
+from tests.support.broker import Broker, running_broker
 from tests.support.edge_site import USERS as CLOUD_USERS
+from tests.support.edge_site import Host, listening_host, put_site
 from tests.support.json_profiles import button
-from tests.support.mqtt_peer import USERS, Agent, bus_settings, listening, make_agent, peer, until
+from tests.support.mqtt_peer import USERS, Agent, bus_settings, field_bus, listening, make_agent, peer, until
 from tests.support.tcp_proxy import proxied
 
 UP = "application/app-1/device/24e124535b316056/event/up"
@@ -144,40 +144,18 @@ json = { topic = "up", path = "n", type = "int", event = true }
 
 
 def write_site(folder: Path, cloud: Broker, field: Broker) -> Path:
-    (folder / "edge-1.password").write_text(CLOUD_USERS["edge-1"])
-    (folder / "field.password").write_text(USERS["agent"])
     (folder / "profiles").mkdir()
     (folder / "profiles" / "test-counter.toml").write_text(COUNTER)
-    file = folder / "site.toml"
-    file.write_text(f"""
-schema = 1
-[site]
-community = "{GROUP}"
-time_zone = "Asia/Shanghai"
-profiles = "profiles"
-[broker]
-host = "{cloud.host}"
-port = {cloud.port}
-username = "edge-1"
-password_file = "edge-1.password"
-[agents.edge-1]
-data = "data"
-http = {{ host = "127.0.0.1", port = {free_port()} }}
-[agents.edge-1.buses.air]
-protocol = "json-mqtt"
-host = "{field.host}"
-port = {field.port}
-client_id = "linli-edge-1"
-username = "agent"
-password_file = "{folder / "field.password"}"
+    tables = """
 [agents.edge-1.devices.button-1]
 profile = "test-counter"
 bus = "air"
 address = "b1"
-label = {{ zh = "按钮", en = "Button" }}
+label = { zh = "按钮", en = "Button" }
 place = "3号楼/301"
-""")
-    return file
+"""
+    bus = field_bus(folder, field, username="agent", password=USERS["agent"])
+    return put_site(folder, cloud, bus + tables, profiles="profiles")
 
 
 def numbers(host: Host) -> list[object]:

@@ -11,9 +11,9 @@ import pytest
 
 from edge.config import load_site
 from runtime.config import ConfigError
-from tests.support.broker import Broker, free_port, running_broker
-from tests.support.edge_site import GROUP, USERS, Host, listening_host, running_agent
-from tests.support.mqtt_peer import until
+from tests.support.broker import Broker, running_broker
+from tests.support.edge_site import USERS, Host, listening_host, put_site, running_agent
+from tests.support.mqtt_peer import field_bus, until
 from wire.payload import Metric
 
 FIELD_USERS = {"linli": "linli-secret", "field": "field-secret"}
@@ -58,32 +58,9 @@ async def brokers(tmp_path: Path) -> AsyncIterator[tuple[Broker, Broker]]:
 
 
 def write_site(folder: Path, cloud: Broker, field: Broker) -> Path:
-    (folder / "edge-1.password").write_text(USERS["edge-1"])
-    (folder / "field.password").write_text(FIELD_USERS["linli"])
     (folder / "profiles").mkdir(exist_ok=True)
     (folder / "profiles" / "test-plug.toml").write_text(PLUG)
-    file = folder / "site.toml"
-    file.write_text(f"""
-schema = 1
-[site]
-community = "{GROUP}"
-time_zone = "Asia/Shanghai"
-profiles = "profiles"
-[broker]
-host = "{cloud.host}"
-port = {cloud.port}
-username = "edge-1"
-password_file = "edge-1.password"
-[agents.edge-1]
-data = "data"
-http = {{ host = "127.0.0.1", port = {free_port()} }}
-[agents.edge-1.buses.air]
-protocol = "json-mqtt"
-host = "{field.host}"
-port = {field.port}
-client_id = "linli-edge-1"
-username = "linli"
-password_file = "{folder / "field.password"}"
+    tables = f"""
 [agents.edge-1.devices.sos-301]
 profile = "milesight-ws101-sos"
 bus = "air"
@@ -96,8 +73,9 @@ bus = "air"
 address = "lamp"
 label = {{ zh = "灯", en = "Lamp" }}
 place = "3号楼/大厅"
-""")
-    return file
+"""
+    bus = field_bus(folder, field, username="linli", password=FIELD_USERS["linli"])
+    return put_site(folder, cloud, bus + tables, profiles="profiles")
 
 
 def peer(field: Broker) -> aiomqtt.Client:

@@ -9,27 +9,15 @@ from drivers.catalog import catalog_profile
 from drivers.osdp.standing import Security
 from edge.config import load_site
 from runtime.config import ConfigError
-from tests.support.broker import free_port, running_broker
-from tests.support.edge_site import USERS, Heard, Host, listening_host, metrics_text, running_agent
+from tests.support.broker import running_broker
+from tests.support.edge_site import USERS, Heard, Host, listening_host, metrics_text, put_site, running_agent, site_text
 from tests.support.osdp_readers import simulated
 from wire import contract
 
 CARD = "26:2F623AE"
 
 READER = "baltech-access200"
-SITE = """
-schema = 1
-[site]
-community = "sunshine-garden"
-time_zone = "Asia/Shanghai"
-[broker]
-host = "{host}"
-port = {port}
-username = "edge-1"
-password_file = "edge-1.password"
-[agents.edge-1]
-data = "data"
-http = {{ host = "127.0.0.1", port = {http} }}
+TABLES = """
 [agents.edge-1.buses.doors]
 protocol = "osdp"
 port = "{line}"
@@ -69,10 +57,8 @@ async def test_cards_and_states_reach_the_host_commands_reach_the_reader_and_a_p
         listening_host(broker) as host,
     ):
         sim.fault(2, "wrong-key")
-        (tmp_path / "edge-1.password").write_text(USERS["edge-1"])
-        file = tmp_path / "site.toml"
-        place = {"host": broker.host, "port": broker.port, "http": free_port(), "reader": READER}
-        file.write_text(SITE.format(**place, line=sim.place["port"], keys=tmp_path / "readers.keys"))
+        keys = tmp_path / "readers.keys"
+        file = put_site(tmp_path, broker, TABLES.format(reader=READER, line=sim.place["port"], keys=keys))
         async with running_agent(file):
             await said(host, "front-door", "secure", value=True)
             await said(host, "back-door", "security", int(Security.WRONG_KEY))
@@ -97,9 +83,8 @@ async def test_cards_and_states_reach_the_host_commands_reach_the_reader_and_a_p
 def test_a_site_with_readers_is_checked_without_connecting(tmp_path: Path) -> None:
     (tmp_path / "edge-1.password").write_text("x")
     file = tmp_path / "site.toml"
-    place = {"host": "127.0.0.1", "port": 1883, "http": 0, "reader": READER, "line": "/dev/ttyS9"}
-    file.write_text(SITE.format(**place, keys="/etc/linli/doors.keys"))
+    file.write_text(site_text(TABLES.format(reader=READER, line="/dev/ttyS9", keys="/etc/linli/doors.keys")))
     assert load_site(file).settings.agents["edge-1"].devices["front-door"].unit == 1
-    file.write_text(SITE.format(**place, keys=""))
+    file.write_text(site_text(TABLES.format(reader=READER, line="/dev/ttyS9", keys="")))
     with pytest.raises(ConfigError, match="keys"):
         load_site(file)

@@ -12,23 +12,21 @@ from simulators.machines.registry import make_machine
 from simulators.meters.server import serve_meters_pty, serve_meters_tcp
 from simulators.meters.station import MeterStation, MeterStations
 from simulators.witness import Witness
-from tests.support.broker import free_port, running_broker
-from tests.support.edge_site import USERS, Heard, Host, health, listening_host, metrics_text, running_agent
+from tests.support.broker import running_broker
+from tests.support.edge_site import (
+    USERS,
+    Heard,
+    Host,
+    health,
+    listening_host,
+    metrics_text,
+    put_site,
+    running_agent,
+    site_text,
+)
 
 ELECTRICITY, WATER = "dlt645-electricity-meter", "cjt188-water-meter"
-SITE = """
-schema = 1
-[site]
-community = "sunshine-garden"
-time_zone = "Asia/Shanghai"
-[broker]
-host = "{host}"
-port = {port}
-username = "edge-1"
-password_file = "edge-1.password"
-[agents.edge-1]
-data = "data"
-http = {{ host = "127.0.0.1", port = {http} }}
+TABLES = """
 [agents.edge-1.buses.meters]
 protocol = "dlt645"
 port = "{line}"
@@ -82,16 +80,13 @@ def reported(host: Host, device: str, point: str) -> list[Heard]:
 async def test_meters_are_published_beside_a_silent_one(tmp_path: Path) -> None:
     electricity = meters(tmp_path, meter_1=(ELECTRICITY, "000000000161"))
     water = meters(tmp_path, water_1=(WATER, "78330011223344"))
-    (tmp_path / "edge-1.password").write_text(USERS["edge-1"])
     async with (
         running_broker(tmp_path / "broker", users=USERS) as broker,
         listening_host(broker) as host,
         serve_meters_pty(electricity, "dlt645", link=tmp_path / "line") as line,
         serve_meters_tcp(water, "cjt188", host="127.0.0.1", port=0) as port,
     ):
-        file = tmp_path / "site.toml"
-        place = {"host": broker.host, "port": broker.port, "http": free_port(), "line": line, "water": port}
-        file.write_text(SITE.format(**place))
+        file = put_site(tmp_path, broker, TABLES.format(line=line, water=port))
         async with running_agent(file):
             for device, point in (("meter-1", "energy"), ("meter-1", "phase_b_lost"), ("water-1", "valve")):
                 await host.until(partial(reported, host, device, point))
@@ -114,7 +109,7 @@ async def test_meters_are_published_beside_a_silent_one(tmp_path: Path) -> None:
 def test_a_site_with_meters_is_checked_without_connecting(tmp_path: Path) -> None:
     (tmp_path / "edge-1.password").write_text("x")
     file = tmp_path / "site.toml"
-    file.write_text(SITE.format(host="127.0.0.1", port=1883, http=0, line="/dev/ttyS9", water=4001))
+    file.write_text(site_text(TABLES.format(line="/dev/ttyS9", water=4001)))
     settings = load_site(file).settings.agents["edge-1"]
     assert settings.devices["meter-1"].address == "000000000161"
     assert settings.buses["water"].place == "127.0.0.1:4001"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.broker import Broker, free_port
-from tests.support.edge_site import GROUP, PROFILES, USERS
+from tests.support.edge_site import PROFILES, USERS, site_text
 
 
 @dataclass(kw_only=True)
@@ -67,23 +67,12 @@ class ChangingSite:
             (folder / f"{name}.toml").write_text(text.replace('"200ms"', f'"{self.poll}"'))
 
     def text(self) -> str:
-        broker = self.broker
-        lines = [
-            "schema = 1",
-            "[site]",
-            f'community = "{GROUP}"',
-            'time_zone = "Asia/Shanghai"',
-            'profiles = "profiles"',
-            "[broker]",
-            f'host = "{broker.host}"',
-            f"port = {broker.port}",
-            'username = "edge-1"',
-            'password_file = "edge-1.password"',
-            'keepalive = "2s"',
-            "[agents.edge-1]",
-            'data = "data"',
-            f'http = {{ host = "127.0.0.1", port = {self.http} }}',
-        ]
+        """Give the whole file."""
+        return site_text(self.tables(), port=self.broker.port, http=self.http, profiles="profiles", keepalive="2s")
+
+    def tables(self) -> str:
+        """Give the tables of its buses and devices."""
+        lines = []
         for bus, port in self.buses.items():
             lines += [f"[agents.edge-1.buses.{bus}]", 'protocol = "modbus-tcp"', 'host = "127.0.0.1"', f"port = {port}"]
             lines += ['timeout = "500ms"']

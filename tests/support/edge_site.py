@@ -28,26 +28,57 @@ PROFILES = Path(__file__).parent.parent / "edge" / "profiles"
 USERS = {"edge-1": "secret-of-edge-1", "cloud": "secret-of-cloud"}
 
 
+def site_text(
+    tables: str,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 1883,
+    http: int = 0,
+    profiles: Path | str | None = None,
+    keepalive: str = "15s",
+) -> str:
+    """Give a site: what every one has, and the `tables` of its buses and devices."""
+    local = "" if profiles is None else f'profiles = "{profiles}"\n'
+    return f"""schema = 1
+[site]
+community = "{GROUP}"
+time_zone = "Asia/Shanghai"
+{local}[broker]
+host = "{host}"
+port = {port}
+username = "{NODE}"
+password_file = "{NODE}.password"
+keepalive = "{keepalive}"
+[agents.{NODE}]
+data = "data"
+http = {{ host = "127.0.0.1", port = {http} }}
+{tables}"""
+
+
+def put_site(
+    folder: Path,
+    broker: Broker,
+    tables: str,
+    *,
+    profiles: Path | str | None = None,
+    keepalive: str = "15s",
+    password: str = USERS[NODE],
+) -> Path:
+    """Write a site and its password into a folder; its agent serves `/health` on a free port."""
+    (folder / f"{NODE}.password").write_text(password + "\n")
+    file = folder / "site.toml"
+    http = free_port()
+    file.write_text(
+        site_text(tables, host=broker.host, port=broker.port, http=http, profiles=profiles, keepalive=keepalive)
+    )
+    return file
+
+
 def write_site(
     folder: Path, broker: Broker, units: ModbusUnits, *, password: str = USERS["edge-1"], devices: int = 1
 ) -> Path:
     """Write a site file with `pump-1`, `pump-2`, … on one bus; its agent serves `/health` on a free port."""
-    (folder / "edge-1.password").write_text(password + "\n")
-    text = f"""
-schema = 1
-[site]
-community = "{GROUP}"
-time_zone = "Asia/Shanghai"
-profiles = "{PROFILES}"
-[broker]
-host = "{broker.host}"
-port = {broker.port}
-username = "edge-1"
-password_file = "edge-1.password"
-keepalive = "2s"
-[agents.edge-1]
-data = "data"
-http = {{ host = "127.0.0.1", port = {free_port()} }}
+    tables = f"""
 [agents.edge-1.buses.pump-room]
 protocol = "modbus-tcp"
 host = "127.0.0.1"
@@ -55,7 +86,7 @@ port = {units.port}
 timeout = "300ms"
 """
     for number in range(1, devices + 1):
-        text += f"""
+        tables += f"""
 [agents.edge-1.devices.pump-{number}]
 profile = "bench-pump"
 bus = "pump-room"
@@ -65,9 +96,7 @@ place = "3号楼/地下泵房"
 [agents.edge-1.devices.pump-{number}.alarms.dry_run]
 on_delay = "2s"
 """
-    file = folder / "site.toml"
-    file.write_text(text)
-    return file
+    return put_site(folder, broker, tables, profiles=PROFILES, keepalive="2s", password=password)
 
 
 @asynccontextmanager

@@ -87,3 +87,17 @@ async def until(what: str, holds: object, *, within: float = 15.0) -> None:
                 await asyncio.sleep(0.01)
     except TimeoutError:
         raise AssertionError(f"not within {within} s: {what}") from None
+
+
+def field_bus(folder: Path, field: Broker, *, username: str, password: str) -> str:
+    """Give the table of a bus `air` at a broker of the field, and write its password."""
+    (folder / "field.password").write_text(password)
+    return f"""
+[agents.edge-1.buses.air]
+protocol = "json-mqtt"
+host = "{field.host}"
+port = {field.port}
+client_id = "linli-edge-1"
+username = "{username}"
+password_file = "{folder / "field.password"}"
+"""
