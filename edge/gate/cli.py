@@ -9,6 +9,7 @@ import typer
 from edge.gate.people.cli import AgentOption, ByOption, JsonOption, SiteArgument, fail, keys, opened, people, staff
 
 if TYPE_CHECKING:
+    from edge.gate.eyes.aligning import Alignment
     from edge.gate.people.calibration import Report
     from edge.gate.people.place import Place
     from models.face.stack import FaceStack
@@ -136,6 +137,85 @@ def calibrate(
         print(f"most alike: {first} and {second}, {score:.4f}")
     if record.simulated:
         print("of drawn people: no real gate uses it")
+
+
+@app.command()
+def align(
+    site: SiteArgument,
+    agent: AgentOption = None,
+    *,
+    gate: Annotated[
+        str | None, typer.Option("--gate", metavar="NAME", help="not needed where there is only one")
+    ] = None,
+    looks: Annotated[int, typer.Option("--looks", min=6, max=500, help="how many to measure by")] = 30,
+    seconds: Annotated[float, typer.Option("--seconds", min=1, max=600, help="how long to wait for them")] = 60.0,
+    write: Annotated[bool, typer.Option("--write", help="write it into the site file; the agent takes it up")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how the thermal camera lies beside the visible one, while somebody stands before the gate.
+
+    Have one person stand there, without glasses, cap or mask, and step slowly from one side to the other, looking at
+    the camera. The agent may run meanwhile, unless the thermal camera is on a serial line. Exit status 1: no alignment.
+    """
+    import asyncio
+    import json
+    from dataclasses import asdict
+
+    from drivers.api import DriverError
+    from edge.config import load_site
+    from edge.gate.align import Errand, align_gate
+    from edge.gate.eyes.aligning import CannotAlign
+    from edge.gate.people.api import PeopleError
+    from edge.gate.people.place import find_place
+    from edge.gate.site_edit import CannotEdit, align_line
+    from models.api import ModelError
+    from runtime.config import ConfigError
+
+    def tell(have: int, want: int) -> None:
+        typer.echo(f"\r{have} of {want} looks", nl=have == want, err=True)
+
+    try:
+        place, config = find_place(site, agent), load_site(site)
+        gates = config.settings.agents[place.agent].gates
+        name = gate or (
+            next(iter(gates)) if len(gates) == 1 else fail(f"say which: --gate {' | '.join(sorted(gates))}")
+        )
+        errand = Errand(agent=place.agent, gate=name, looks=looks, seconds=seconds)
+        found = asyncio.run(align_gate(config, errand, _stack(place), tell))
+    except (CannotAlign, ConfigError, DriverError, ModelError, PeopleError) as error:
+        fail(str(error))
+    if as_json:
+        print(json.dumps(asdict(found) | {"fits": found.fits}))
+    else:
+        _tell_alignment(found)
+        print(f"[agents.{place.agent}.gates.{name}.eyes.thermal]\n{align_line(found.align)}")
+    if not found.fits:
+        fail("the looks do not agree with each other: nothing is written; have one person stand there, and try again")
+    if write:
+        try:
+            _write_align(site, place.agent, name, found)
+        except (CannotEdit, OSError) as error:
+            fail(str(error))
+        typer.echo(f"written to {site}; an agent that runs by it takes it up within seconds", err=True)
+
+
+def _tell_alignment(found: "Alignment") -> None:
+    by = "measured by places" if found.by_places else "by the head's size only: have somebody step from side to side"
+    print(f"residual: {found.rms_px:.2f} thermal pixels rms, {found.worst_px:.2f} at most, of {found.looks} looks")
+    print(f"left out: {found.left_out}; between the eyes: {found.eyes_px:.1f} thermal pixels")
+    print(f"scale {found.scale:.4f}, turned by {found.turn_deg:.1f} degrees: {by}")
+    print(f"the alignment in the site file lies off by {found.before_px:.2f} thermal pixels")
+
+
+def _write_align(site: Path, agent: str, gate: str, found: "Alignment") -> None:
+    """Put the alignment into the file at once, or not at all: the agent reads it whenever it changes."""
+    from edge.gate.site_edit import with_align
+
+    edited = with_align(site.read_text(encoding="utf-8"), agent, gate, found.align)
+    beside = site.with_name(f".{site.name}.new")
+    beside.write_text(edited, encoding="utf-8")
+    beside.chmod(site.stat().st_mode & 0o777)
+    beside.replace(site)
 
 
 @app.command()
