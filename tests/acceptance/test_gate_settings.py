@@ -139,3 +139,43 @@ async def test_a_gate_that_is_taken_away_opens_nothing_and_one_that_comes_back_d
         stand.file.write_text(whole)
         assert (await shows_card(stand, host, 1))["opened"] == "confirmed"
     assert stand.pulses() == 1
+
+
+async def test_cameras_that_are_not_aligned_are_told_and_put_right_without_a_restart(
+    tmp_path: Path, broker: Broker, host: Host
+) -> None:
+    """Have people stand before a gate whose thermal picture lies elsewhere than its settings say, then mend these."""
+    stand = GateStand(folder=tmp_path / "faces", broker=broker, checks="temperature = { demand = 'required' }")
+    # By this, what the thermal camera shows of somebody lies an eye distance and a half beside and below them.
+    stand.thermal = "align = [[0.25, 0.5, 0.75, 0.5], [0.13, 0.37, 0.63, 0.37]]"
+    stand.write()
+    bare = (2, 4)  # without glasses
+    await asyncio.to_thread(stand.enrol, roll_of(bare, now_ms=now_ms()), bare, now_ms=now_ms())
+
+    async def met(number: int) -> dict[str, Any]:
+        before = len(decisions(host))
+        stand.stands(f"resident {number}")
+        try:
+            return await next_decision(host, before, within=60)
+        finally:
+            await asyncio.sleep(2)
+            stand.stands("nobody")
+            await until_shut(host)
+            await asyncio.sleep(3)
+
+    async with stand.simulators(), stand.agent():
+        await host.until(lambda: host.heard if shown(host, "face_works") is True else [], within=60)
+        for attempt in range(8):
+            await met(bare[attempt % 2])
+            if shown(host, "misaligned") is True:
+                break
+        assert shown(host, "misaligned") is True
+        assert shown(host, "liveness_checked") is False
+        found = await met(2)
+        assert found["answer"] == "staff"
+        assert ["liveness", "misaligned"] in found["reasons"]
+        assert stand.pulses() == 0
+        edit(stand, stand.thermal, "")
+        await host.until(lambda: host.heard if shown(host, "misaligned") is False else [], within=60)
+        found = await met(4)
+        assert (found["answer"], found["opened"], found["who"]) == ("open", "confirmed", resident(4))

@@ -51,7 +51,7 @@ class Lie:
         """Give the picture as the shifted camera has it."""
         rows, columns = seen.shape
         matrix = cv2.getRotationMatrix2D(((columns - 1) / 2, (rows - 1) / 2), self.turn_deg, self.scale)
-        matrix[:, 2] += (self.right_px, self.down_px)
+        matrix[:, 2] += np.array([self.right_px, self.down_px])
         moved = cv2.warpAffine(seen, matrix, (columns, rows), borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(moved, np.float32)
 
