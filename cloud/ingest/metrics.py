@@ -11,6 +11,7 @@ class IngestMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.messages = Counter("linli_ingest_messages", "MQTT messages received", registry=registry)
         self.records = Counter("linli_ingest_records", "Journal records committed", registry=registry)
+        self.births = Counter("linli_ingest_births", "Births of nodes and devices taken", registry=registry)
         self.samples = Counter("linli_ingest_samples", "Readings committed", registry=registry)
         self.foreign = Counter("linli_ingest_foreign_payloads", "Payloads without a journal", registry=registry)
         self.repeats = Counter("linli_ingest_repeats", "Journal records that were committed before", registry=registry)

@@ -35,7 +35,7 @@ from cloud.telemetry.api import TelemetryStore
 from runtime.health import Check, Status
 from runtime.lifecycle import Backoff
 from runtime.logs import get_log
-from wire.events import Ignored, NodeData, Quarantined, Unborn
+from wire.events import DeviceBorn, Ignored, NodeBorn, NodeData, Quarantined, Unborn
 from wire.host import Host
 from wire.payload import Message
 from wire.topic import NodeKey
@@ -309,6 +309,7 @@ class Ingest:
             self._tracking.births.waiting = waiting  # a profile that was not stored is still missing
             raise
         self._tracking.births.stored()
+        self._metrics.births.inc(sum(isinstance(event.told, NodeBorn | DeviceBorn) for event in run))
         self._metrics.commit.observe(time.perf_counter() - started)
         await self._follow(follows)
 

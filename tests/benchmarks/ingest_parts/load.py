@@ -1,9 +1,10 @@
 """The load: nodes of the contract on one connection to the broker, in a process of its own.
 
 Usage: `load.py PORT JSON`, with `nodes`, `devices` (of each node), `per_message`, `tokens` (whether nodes publish
-command tokens). It prints a line of JSON when every device is born and has one record committed. Then it reads lines
-of JSON: `{"rate": messages a second, or 0 for as fast as the windows allow, "seconds": …, "window": records of a node
-beyond its acknowledgement}`, and answers each, when all is acknowledged, with what it has sent.
+command tokens). It prints lines of JSON about how many devices are born, and one with `ready` when every device is born
+and has one record committed. Then it reads lines of JSON: `{"rate": messages a second, or 0 for as fast as the windows
+allow, "seconds": …, "window": records of a node beyond its acknowledgement}`, and answers each, when all is
+acknowledged, with what it has sent.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from wire.payload import decode
 from wire.topic import parse
 
 _TICK_S = 0.005
+_LOOK_S = 0.25
 _PATIENCE_S = 3.0
 _BIRTH_PATIENCE_S = 60.0
 _BORN_AT_ONCE = 800
@@ -121,11 +123,15 @@ class Load:
         """
         nodes = list(self.nodes.values())
         at_once = max(1, _BORN_AT_ONCE // (devices + 1))
-        for begin in range(0, len(nodes), at_once):
+        # The first one brings the profile. What follows its births at once waits for that, and is sent again.
+        await self._bear(nodes[0], time.time_ns() // 1_000_000)
+        await self._first_records(nodes[:1], devices, patience_s=1.0)
+        for begin in range(1, len(nodes), at_once):
             some = nodes[begin : begin + at_once]
             for node in some:
                 await self._bear(node, time.time_ns() // 1_000_000)
             await self._first_records(some, devices)
+            _tell(born=(begin + len(some)) * devices)
 
     async def _bear(self, node: Node, now_ms: int) -> None:
         for message in node.births(now_ms):
@@ -133,14 +139,14 @@ class Load:
         self._born.add(node.name)
         await self._connection.drain()
 
-    async def _first_records(self, nodes: Iterable[Node], devices: int) -> None:
+    async def _first_records(self, nodes: Iterable[Node], devices: int, patience_s: float = _BIRTH_PATIENCE_S) -> None:
         """Let every device be heard of once, and wait until that is committed."""
         for node in nodes:
             for _ in range(devices):
                 self._send(node)
             node.progress_at = time.monotonic()
             await self._connection.drain()
-        await self.acknowledged(_BIRTH_PATIENCE_S)
+        await self.acknowledged(nodes, patience_s)
 
     async def tokens(self) -> None:
         """Publish a command token for each node every 5 s, one after the other."""
@@ -156,7 +162,7 @@ class Load:
 
     async def run(self, *, rate: float, seconds: float, window: int) -> int:
         """Send for a time, and wait until all is acknowledged; how many messages."""
-        started = time.monotonic()
+        started = looked = time.monotonic()
         sent = 0
         for node in self.nodes.values():
             node.progress_at = started
@@ -177,25 +183,27 @@ class Load:
                     await self._connection.drain()
                     await asyncio.sleep(0)
                     now_ms = time.time_ns() // 1_000_000
-            self._send_again()
+            if time.monotonic() - looked >= _LOOK_S:
+                looked = time.monotonic()
+                self._send_again(self.nodes.values(), _PATIENCE_S)
             await self._connection.drain()
             await asyncio.sleep(_TICK_S)
-        await self.acknowledged()
+        await self.acknowledged(self.nodes.values(), _PATIENCE_S)
         return sent
 
-    async def acknowledged(self, patience_s: float = _PATIENCE_S) -> None:
-        """Wait until everything is acknowledged."""
-        while any(node.acknowledged < node.sent for node in self.nodes.values()):
-            self._send_again(patience_s)
-            await asyncio.sleep(0.1)
+    async def acknowledged(self, nodes: Iterable[Node], patience_s: float) -> None:
+        """Wait until everything of some nodes is acknowledged."""
+        while missing := [node for node in nodes if node.acknowledged < node.sent]:
+            self._send_again(missing, patience_s)
+            await asyncio.sleep(0.02)
 
     def _send(self, node: Node, now_ms: int | None = None) -> None:
         self._connection.publish(*node.record(now_ms or time.time_ns() // 1_000_000))
 
-    def _send_again(self, patience_s: float = _PATIENCE_S) -> None:
+    def _send_again(self, nodes: Iterable[Node], patience_s: float) -> None:
         """Go back to the watermark at a node whose records are not acknowledged for a while, as an agent does."""
         now = time.monotonic()
-        for node in self.nodes.values():
+        for node in nodes:
             if node.sent > node.acknowledged and now - node.progress_at > patience_s:
                 again = node.sent - node.acknowledged
                 node.sent, node.progress_at = node.acknowledged, now

@@ -11,9 +11,9 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ _MOSQUITTO = "/usr/sbin/mosquitto"
 _ROOT = Path(__file__).resolve().parents[3]
 _LOOK_S = 0.02
 _STARTS_WITHIN_S = 30.0
+_TELL_S = 15.0
 
 
 def _cores() -> tuple[set[int], set[int]]:
@@ -48,13 +49,18 @@ def _cores() -> tuple[set[int], set[int]]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
-    """Ingest at one moment: its counters by name without the prefix, processor time, memory; the broker's time."""
+    """Ingest at one moment: its counters by name without the prefix, processor time, memory; what others have taken.
+
+    `server_cpu_s` is PostgreSQL's with all its processes, 0 without one.
+    """
 
     at: float
     counters: dict[str, float]
     cpu_s: float
     rss_mb: float
     broker_cpu_s: float
+    server_cpu_s: float
+    load_cpu_s: float
 
     def since(self, before: "Sample", counter: str) -> float:
         return self.counters.get(counter, 0.0) - before.counters.get(counter, 0.0)
@@ -75,7 +81,7 @@ class World:
     broker_port: int
     cores: tuple[set[int], set[int]]
 
-    def sample(self) -> Sample:
+    def sample(self, load: "Load | None" = None) -> Sample:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/metrics", timeout=30) as page:
             found = page.read().decode()
         counters: dict[str, float] = {}
@@ -86,15 +92,34 @@ class World:
         return Sample(
             at=time.monotonic(),
             counters=counters,
-            cpu_s=_cpu_s(self.ingest),
+            cpu_s=cpu_s(self.ingest),
             rss_mb=int(resident[1]) * 1024 / 1e6,
-            broker_cpu_s=_cpu_s(self.broker),
+            broker_cpu_s=cpu_s(self.broker),
+            server_cpu_s=_server_cpu_s(),
+            load_cpu_s=load.cpu_s if load is not None else 0.0,
         )
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int, *, ended: bool = False) -> float:
+    """Give the processor time that a process has had, with that of its children that have ended if asked for."""
     stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(stat[11]) + int(stat[12])) / _TICKS
+    return sum(int(one) for one in stat[11 : 15 if ended else 13]) / _TICKS
+
+
+def _server_cpu_s() -> float:
+    """Add up PostgreSQL's processes below this one: its main process, and those that it has started."""
+    parents, names = dict[int, int](), dict[int, str]()
+    for found in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            name, _, rest = found.read_text().partition("(")[2].rpartition(")")
+            parents[int(found.parent.name)], names[int(found.parent.name)] = int(rest.split()[1]), name
+    main = {pid for pid, parent in parents.items() if parent == os.getpid() and names[pid] == "postgres"}
+    total = 0.0
+    for pid, parent in parents.items():
+        if pid in main or parent in main:
+            with contextlib.suppress(OSError):
+                total += cpu_s(pid, ended=True)
+    return total
 
 
 @contextmanager
@@ -132,8 +157,7 @@ def running(database: str) -> Iterator[World]:
         config = folder / "cloud.toml"
         config.write_text(_config(url, folder, broker_port, http), encoding="utf-8")
         log = stack.enter_context((folder / "ingest.log").open("w"))
-        command = [sys.executable, "-m", "linli", "cloud", "ingest", "--config", str(config), "--log-level", "warning"]
-        ingest = stack.enter_context(started(command, mine, log=log))
+        ingest = stack.enter_context(started(_ingest_command(folder), mine, log=log))
         world = World(
             folder=folder,
             database_url=url,
@@ -151,6 +175,25 @@ def running(database: str) -> Iterator[World]:
             said = (folder / "ingest.log").read_text().splitlines()
             if said:
                 sys.stderr.write("".join(f"  ingest said: {line}\n" for line in said[-20:]))
+
+
+@contextmanager
+def again(world: World) -> Iterator[World]:
+    """Kill ingest and start it again, for the time of the context; it is connected then, and knows of no birth."""
+    os.kill(world.ingest, signal.SIGKILL)
+    mine, _ = world.cores
+    with (
+        (world.folder / "ingest.log").open("a") as log,
+        started(_ingest_command(world.folder), mine, log=log) as ingest,
+    ):
+        after = replace(world, ingest=ingest.pid)
+        _wait_until_connected(after, ingest)
+        yield after
+
+
+def _ingest_command(folder: Path) -> list[str]:
+    config = str(folder / "cloud.toml")
+    return [sys.executable, "-m", "linli", "cloud", "ingest", "--config", config, "--log-level", "warning"]
 
 
 async def _new_database() -> str:
@@ -249,6 +292,20 @@ class Load:
         self._before: dict[str, float] = {}  # while everything was born
         self.trouble: dict[str, float] = {}
 
+    @property
+    def cpu_s(self) -> float:
+        """The processor time that it has had."""
+        return cpu_s(self._process.pid)
+
+    def born(self, say: Callable[[str], None], total: int) -> float:
+        """Wait until every device is born and heard of, and tell how far it is; seconds."""
+        started = told_at = time.monotonic()
+        while "ready" not in (told := self.answer()):
+            if time.monotonic() - told_at >= _TELL_S:
+                told_at = time.monotonic()
+                say(f"  {round(told['born']):,} of {total:,} devices are born after {told_at - started:.0f} s")
+        return time.monotonic() - started
+
     def begin(self, *, rate: float, seconds: float, window: int) -> None:
         """Let it send for a time; it goes on in the background."""
         assert self._process.stdin is not None
@@ -265,15 +322,21 @@ class Load:
         if not line:
             raise CannotRun("the load has ended by itself; what it said stands above")
         told: dict[str, float] = json.loads(line)
-        counts = {name: told[name] for name in ("rebirths", "resent")}
-        self._before = self._before or counts
-        self.trouble = {name: count - self._before[name] for name, count in counts.items()}
+        if "resent" in told:
+            counts = {name: told[name] for name in ("rebirths", "resent")}
+            self._before = self._before or counts
+            self.trouble = {name: count - self._before[name] for name, count in counts.items()}
         return told
 
 
 @contextmanager
-def loading(world: World, *, nodes: int, devices: int, per_message: int, tokens: bool = True) -> Iterator[Load]:
-    """Run the load until every device is born and heard of; then it waits to be told how much to send."""
+def loading(
+    world: World, say: Callable[[str], None], *, nodes: int, devices: int, per_message: int, tokens: bool = True
+) -> Iterator[Load]:
+    """Run the load until every device is born and heard of; then it waits to be told how much to send.
+
+    What it costs ingest and the load until then is said.
+    """
     wanted = {"nodes": nodes, "devices": devices, "per_message": per_message, "tokens": tokens}
     module = "tests.benchmarks.ingest_parts.load"
     command = [sys.executable, "-m", module, str(world.broker_port), json.dumps(wanted)]
@@ -286,7 +349,13 @@ def loading(world: World, *, nodes: int, devices: int, per_message: int, tokens:
     )
     load = Load(process)
     try:
-        load.answer()
+        before = world.sample()
+        seconds = load.born(say, nodes * devices)
+        after = world.sample()
+        say(
+            f"  {nodes * devices:,} devices on {nodes:,} nodes are born and heard of after {seconds:.0f} s; ingest has "
+            f"worked for {after.cpu_s - before.cpu_s:.0f} s of it, the load for {load.cpu_s:.0f} s"
+        )
         yield load
     finally:
         process.kill()
