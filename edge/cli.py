@@ -22,6 +22,7 @@ def run(
     from edge.app import AgentFailed, run_agent
     from edge.config import load_site
     from runtime.config import ConfigError
+    from runtime.heap import share_one_heap
     from runtime.lifecycle import run_process
     from runtime.logs import LogFormat, configure_logs
 
@@ -33,6 +34,8 @@ def run(
         config = load_site(site)
         _check_agent(agent, tuple(config.settings.agents), site)
         configure_logs(process=f"edge:{agent}", level=log_level, fmt=LogFormat(log_format))
+        if config.settings.agents[agent].gates:
+            share_one_heap()  # before there are threads
         run_process(lambda stop: run_agent(config, agent, stop), name=f"edge:{agent}")
     except (ConfigError, AgentFailed) as error:
         typer.echo(str(error), err=True)

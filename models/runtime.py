@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import onnxruntime as ort  # type: ignore[import-untyped] # it ships no types
 
 from models.api import Floats, ModelError
+from runtime.heap import share_one_heap
 
 _ONLY_ERRORS = 3
 _TYPES: Mapping[str, type[np.generic]] = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
@@ -39,14 +41,19 @@ class RuntimeOptions:
 
 
 class OnnxNetwork:
-    """A network in memory. `run` may be called from several threads at once."""
+    """A network in memory. `run` may be called from several threads; they wait for each other.
+
+    Each computation takes memory of its own and as many cores as it may, so two at once would only take more memory.
+    """
 
     def __init__(self, model: Path | bytes, options: RuntimeOptions | None = None) -> None:
         chosen = options if options is not None else RuntimeOptions()
         if chosen.threads < 1:
             raise ModelError(f"{chosen.threads} threads: at least one computes")
+        share_one_heap()
         self.name = model.name if isinstance(model, Path) else "network in memory"
         self._session = _session(self.name, model, chosen)
+        self._turn = Lock()
         self.inputs = tuple(argument.name for argument in self._session.get_inputs())
         self.outputs = tuple(argument.name for argument in self._session.get_outputs())
         self._types = {one.name: one.type for one in self._session.get_inputs()}
@@ -57,7 +64,8 @@ class OnnxNetwork:
     def run(self, inputs: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, Floats]:
         """Compute all outputs by name; ModelError when the inputs do not fit."""
         try:
-            values = self._session.run(None, dict(inputs))
+            with self._turn:
+                values = self._session.run(None, dict(inputs))
         except _FAILURES as error:
             shapes = ", ".join(f"{name} {array.dtype} {array.shape}" for name, array in inputs.items())
             raise ModelError(f"{self.name} cannot run on {shapes}: {_first_line(error)}") from error

@@ -7,6 +7,7 @@ import json
 import shutil
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -230,3 +231,13 @@ def test_inputs_that_do_not_fit_are_a_declared_error(folder: Path) -> None:
     for wrong in ({}, {"tiles": np.zeros((1, 2, 64, 64), np.float32)}, {"tiles": np.zeros((1, 3, 64, 64), np.uint8)}):
         with pytest.raises(ModelError, match="cannot run on"):
             network.run(wrong)
+
+
+def test_a_network_that_several_threads_ask_gives_each_its_own_answer(folder: Path) -> None:
+    network = OnnxNetwork(folder / dlib_manifest(Role.DETECTOR).file)
+    tiles = [np.full((1, 3, 64 + 8 * size, 80), size / 10, np.float32) for size in range(6)]
+    alone = [network.run({"tiles": one})["scores"] for one in tiles]
+    with ThreadPoolExecutor(max_workers=4) as threads:
+        together = list(threads.map(lambda one: network.run({"tiles": one})["scores"], tiles * 3))
+    for found, expected in zip(together, alone * 3, strict=True):
+        assert np.array_equal(found, expected)
