@@ -27,6 +27,9 @@ _MODBUS = "modbus"
 _SPEEDS = {_MODBUS: "9600,19200", "dlt645": "2400,9600", "cjt188": "2400,9600"}
 _PARITIES = {_MODBUS: "N,E", "dlt645": "E", "cjt188": "E"}
 _PROTOCOL_HELP = "What is spoken: modbus, or by meters dlt645 or cjt188."
+_MONITOR_HELP = "What is spoken: modbus, by meters dlt645 or cjt188, by door readers osdp."
+_OSDP = "osdp"
+_OSDP_SPEED = 9600
 _TCP = re.compile(r"tcp://(?P<host>\[[^\]]+\]|[^:/]+)(?::(?P<port>\d{1,5}))?/?")
 _SERIAL_URLS = ("socket://", "rfc2217://")
 """Serial lines behind device servers, as pyserial writes them: raw RTU frames in a TCP connection, or RFC 2217."""
@@ -128,9 +131,9 @@ def _scans(
         )
 
 
-def _spoken(protocol: str) -> str:
+def _spoken(protocol: str, *more: str) -> str:
     if protocol not in _SPEEDS:
-        _fail(f"--protocol {protocol}: use one of {', '.join(_SPEEDS)}")
+        _fail(f"--protocol {protocol}: use one of {', '.join([*_SPEEDS, *more])}")
     return protocol
 
 
@@ -176,7 +179,7 @@ def monitor(
         str | None, typer.Option("--listen", help="HOST:PORT at which masters are taken, for TCP.")
     ] = None,
     to: Annotated[str | None, typer.Option("--to", help="HOST:PORT of the device or gateway behind.")] = None,
-    protocol: Annotated[str, typer.Option("--protocol", help=_PROTOCOL_HELP)] = _MODBUS,
+    protocol: Annotated[str, typer.Option("--protocol", help=_MONITOR_HELP)] = _MODBUS,
     baud: Annotated[
         int | None,
         typer.Option("--baud", min=_SLOWEST, max=_FASTEST, help="The line's speed (9600; for meters 2400)."),
@@ -200,12 +203,14 @@ def monitor(
 
     For TCP as a proxy: let the master connect to --listen. For a line by an adapter of its own that only listens.
     """
-    from drivers.inspection.ears import Meters, ModbusConnection, ModbusLine
+    from drivers.inspection.ears import connection_ear, line_ear
     from drivers.inspection.links import LinkError
     from drivers.inspection.monitor import watch_serial, watch_tcp
     from drivers.inspection.rendering import line
 
-    names = _names(profiles or [], units or [], _spoken(protocol))
+    if protocol == _OSDP and (profiles or units):
+        _fail("what readers say is told without a device type: drop --profile and --unit")
+    names = {} if protocol == _OSDP else _names(profiles or [], units or [], _spoken(protocol, _OSDP))
     colour = sys.stdout.isatty()
     zone = datetime.now().astimezone().tzinfo or UTC
 
@@ -214,13 +219,13 @@ def monitor(
 
     try:
         if port is not None and listen is None and to is None:
-            asked = parity or _PARITIES[protocol][0]
+            asked = parity or _PARITIES.get(protocol, "N")[0]
             (kind,) = _listed(asked.upper(), lambda text: text in {"N", "E", "O"}, "--parity N")
-            speed = baud or int(_SPEEDS[protocol].partition(",")[0])
+            speed = baud or int(_SPEEDS.get(protocol, str(_OSDP_SPEED)).partition(",")[0])
             print(f"listening on {port}", file=sys.stderr)
-            line_ear = ModbusLine(names) if protocol == _MODBUS else Meters(protocol, names)
+            heard_by = line_ear(protocol, names)
             watch_serial(
-                port, baudrate=speed, parity=kind, stopbits=stopbits, ear=line_ear, emit=emit, stop=lambda: False
+                port, baudrate=speed, parity=kind, stopbits=stopbits, ear=heard_by, emit=emit, stop=lambda: False
             )
         elif port is None and listen is not None and to is not None:
             place, target = _place(listen, "--listen"), _place(to, "--to")
@@ -228,9 +233,7 @@ def monitor(
             def ready(at: tuple[str, int]) -> None:
                 print(f"listening on {at[0]}:{at[1]}, passing on to {to}", file=sys.stderr, flush=True)
 
-            def ear() -> ModbusConnection | Meters:
-                return ModbusConnection(names) if protocol == _MODBUS else Meters(protocol, names)
-
+            ear = partial(connection_ear, protocol, names)
             asyncio.run(watch_tcp(place, target, ear=ear, emit=emit, ready=ready))
         else:
             _fail("give a serial device, or --listen HOST:PORT and --to HOST:PORT")

@@ -6,6 +6,7 @@ from typing import Protocol
 from drivers.inspection.dialogue import Dialogue, Event
 from drivers.inspection.frames import RtuSplitter, TcpSplitter
 from drivers.inspection.meters import PROTOCOLS, MeterDialogue, MeterSplitter
+from drivers.inspection.osdp import Osdp
 from drivers.profile import Profile
 
 Names = Mapping[int | str | None, Profile]
@@ -102,6 +103,28 @@ class Meters:
     def overdue(self, at_s: float) -> list[Event]:
         """Give up what nobody has answered for long."""
         return self._dialogue.overdue(at_s=at_s)
+
+
+def line_ear(protocol: str, names: Names) -> LineEar:
+    """Give an ear for a line of this protocol."""
+    match protocol:
+        case "modbus":
+            return ModbusLine(names)
+        case "osdp":
+            return Osdp()
+        case _:
+            return Meters(protocol, names)
+
+
+def connection_ear(protocol: str, names: Names) -> ConnectionEar:
+    """Give an ear for a connection of this protocol."""
+    match protocol:
+        case "modbus":
+            return ModbusConnection(names)
+        case "osdp":
+            return Osdp()
+        case _:
+            return Meters(protocol, names)
 
 
 def _by_unit(names: Names) -> dict[int | None, Profile]:
