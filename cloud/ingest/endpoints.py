@@ -1,4 +1,4 @@
-"""REST of quarantine and journals."""
+"""REST of quarantine and journals, and of whether anything is received."""
 
 import base64
 from typing import Annotated
@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping
 from cloud.access.endpoints import ActorDep, ClockDep, EngineDep
 from cloud.ingest import gap_repository, quarantine, repository
 from cloud.ingest.gaps import Gap, merged
+from cloud.ingest.standstill import standstill
 from cloud.platform.database import reading, transaction
 from cloud.platform.http import errors
 from cloud.platform.rest import Id, Limit, Page
@@ -88,6 +89,23 @@ class JournalView(BaseModel):
     watermark: int
     updated_ms: int
     gaps: list[GapView]
+
+
+class IngestView(BaseModel):
+    """Whether a process receives what agents say."""
+
+    receiving: bool
+    since_ms: int | None = Field(
+        description="since when nothing has been received, as far as that is known; null while it is received"
+    )
+
+
+@router.get("/ingest", summary="Whether data is received", responses=errors(401))
+async def get_ingest(actor: ActorDep, engine: EngineDep, clock: ClockDep) -> IngestView:  # noqa: ARG001 - who asks has to be known
+    """Say whether ingest works. While it does not, states and values of devices are what they were when it ended."""
+    async with reading(engine) as conn:
+        found = await standstill(conn, clock())
+    return IngestView(receiving=found is None, since_ms=found.since_ms if found is not None else None)
 
 
 @router.get("/quarantine", summary="List what could not be read", responses=errors(401, 422))

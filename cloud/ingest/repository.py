@@ -307,3 +307,15 @@ async def beat_lease(conn: AsyncConnection, *, owner: str, now_ms: int) -> bool:
 async def drop_lease(conn: AsyncConnection, *, owner: str) -> None:
     """Let go of the lease, if it is this owner's."""
     await conn.execute(delete(lease).where(lease.c.name == _ALL, lease.c.owner == owner))
+
+
+async def newest_beat(conn: AsyncConnection) -> int | None:
+    """Give when the holder of the lease said last that it lives; None when nobody holds it."""
+    found: int | None = await conn.scalar(select(lease.c.beat_ms).where(lease.c.name == _ALL))
+    return found
+
+
+async def last_heard(conn: AsyncConnection) -> tuple[int, int | None]:
+    """Give how many agents were ever born, and when any of them was heard of last."""
+    count, heard_ms = (await conn.execute(select(func.count(), func.max(node.c.seen_ms)).select_from(node))).one()
+    return int(count), heard_ms

@@ -1,4 +1,4 @@
-"""The frame around every page: navigation, search, the state of the engine, language, keyboard."""
+"""The frame around every page: navigation, search, the state of engine and ingest, language, keyboard."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.access.domain import Permission
 from cloud.alarms import repository as alarms
+from cloud.ingest.standstill import Standstill, standstill
 from cloud.people.service import set_language
 from cloud.ui.live import Act
 from cloud.ui.login import stylesheets
@@ -69,6 +70,7 @@ class Frame:
             screen.live("find").show([("find", _search(t))])
             self._state = screen.live("state")
             screen.live("me").show([("me", _me(screen))])
+        self._standstill = screen.live("standstills", label=t("standstill.label"))
         screen.on("language", self._switch)
 
     @contextmanager
@@ -83,7 +85,7 @@ class Frame:
         ui.navigate.reload()
 
     async def refresh(self, conn: AsyncConnection) -> None:
-        """Show how many alarms wait for an acknowledgement, and whether the engine works."""
+        """Show how many alarms wait for an acknowledgement, and whether the engine works and data is received."""
         screen, t = self._screen, self._screen.t
         waiting = sum(row[3] for row in await alarms.counts(conn, screen.actor.visible()))
         beat_ms = await alarms.newest_heartbeat(conn)
@@ -105,6 +107,14 @@ class Frame:
         self._state.show(
             [("waiting", badge), ("engine", h("span", engine, class_=looks, title=said, role="img", aria_label=said))]
         )
+        found = await standstill(conn, screen.now_ms())
+        self._standstill.show([("standstill", _still(screen, found))] if found is not None else [])
+
+
+def _still(screen: Screen, found: Standstill) -> Html:
+    t = screen.t
+    since = t("standstill.since", time=screen.at(found.since_ms)) if found.since_ms is not None else t("standstill.now")
+    return h("div", h("strong", since), h("span", t("standstill.old")), class_="standstill")
 
 
 def _entry(screen: Screen, path: str, key: str) -> Html:
