@@ -118,8 +118,12 @@ class Gates:
         Whoever is being judged gets their answer first, and the door its proof. The models that a plan needs are loaded
         before anything stops; those that stay the same stay loaded.
         """
-        changed = plan != self._plan
-        sights = await asyncio.to_thread(load, plan, self._host.path, self._sights) if changed else self._sights
+        changed, sights = plan != self._plan, self._sights
+        if changed:
+            try:
+                sights = await self._load(plan)
+            except Exception as error:  # noqa: BLE001 - it fails again where the gates start, and is tried again there
+                self._log.warning("the models of the new settings cannot be loaded yet", reason=str(error))
         async with AsyncExitStack() as stack:
             for gate in tuple(self._running.values()):
                 await stack.enter_async_context(gate.still())
@@ -135,22 +139,29 @@ class Gates:
 
     async def _serve(self, plan: GatePlan) -> None:
         """Run the gates of a plan. What cannot be opened is tried again: the agent's other work goes on meanwhile."""
-        loading = asyncio.create_task(asyncio.to_thread(load, plan, self._host.path, self._sights), name="gate:models")
         while plan.house is not None:
+            loading = asyncio.create_task(self._load(plan), name="gate:models")  # beside the store, for a quick start
             try:
                 async with AsyncExitStack() as stack:
                     house, puller = await self._open(stack, plan, plan.house)
                     sharing = await asyncio.to_thread(attach, house.people, plan.house, self._host.path)
-                    self._sights = await loading
-                    sights = await asyncio.to_thread(that_may_decide, self._sights, house.people)
+                    sights = await asyncio.to_thread(that_may_decide, await loading, house.people)
                     self._problem = ""
                     self._backoff.reset()
                     await self._run(plan, house, puller, sharing, sights)
             except Exception as error:  # noqa: BLE001 - whatever fails at a gate, the agent's other work goes on
                 self._failed(error)
+                await asyncio.gather(loading, return_exceptions=True)  # where it failed, that is told next
                 await asyncio.sleep(self._backoff.next_pause().total_seconds())
+            finally:
+                loading.cancel()
         self._problem = ""
         await asyncio.Event().wait()
+
+    async def _load(self, plan: GatePlan) -> Mapping[str, Loaded]:
+        """Load the models of a plan, but those that are loaded already."""
+        self._sights = await asyncio.to_thread(load, plan, self._host.path, self._sights)
+        return self._sights
 
     def _failed(self, error: Exception) -> None:
         """Say once why the gates do not run; what nobody foresaw with its traceback."""

@@ -2,11 +2,15 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from edge.gate.config import GatehouseSettings
+from edge.gate.gate import Gate
 from edge.gate.plan import GatePlan
 from edge.gate.running import GateHost, Gates
 from runtime.config import validate
@@ -92,3 +96,72 @@ async def test_what_nobody_foresaw_ends_no_agent(tmp_path: Path, monkeypatch: py
     finally:
         task.cancel()
         await asyncio.wait({task})
+
+
+async def test_models_that_nobody_foresaw_failing_end_no_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = True
+
+    def load(*_: object) -> dict[str, object]:
+        if broken:
+            raise ZeroDivisionError("a bug in a model")
+        return {}
+
+    monkeypatch.setattr("edge.gate.running.load", load)
+    gates = gates_in(tmp_path, "keys/faces.key")
+    task = asyncio.create_task(gates.run())
+    try:
+        assert await until(gates, Status.DEGRADED) == "a bug in a model"
+        house = validate("test", {"key_file": "keys/faces.key", "data": "elsewhere"}, GatehouseSettings)
+        async with gates.changing(GatePlan(house=house)):
+            assert not task.done()
+        assert await until(gates, Status.DEGRADED) == "a bug in a model"
+        broken = False
+        await until(gates, Status.OK)
+        assert (tmp_path / "data" / "elsewhere" / "people.sqlite").exists()
+        async with gates.changing(GatePlan()):
+            pass
+        assert await until(gates, Status.OK) == ""
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def test_a_change_waits_for_the_opening_in_hand_and_lets_no_other_begin(tmp_path: Path) -> None:
+    gates = gates_in(tmp_path, "keys/faces.key")
+    held, opened = asyncio.Event(), list[str]()
+
+    class Busy:
+        """A gate in the middle of an opening."""
+
+        def __init__(self) -> None:
+            self.turn = asyncio.Lock()
+
+        @asynccontextmanager
+        async def still(self) -> AsyncIterator[None]:
+            async with self.turn:
+                yield
+
+        async def open(self, name: str) -> None:
+            async with self.turn:
+                await held.wait()
+                opened.append(name)
+
+    busy = Busy()
+    gates._running["north"] = cast("Gate", cast("Any", busy))
+    first = asyncio.create_task(busy.open("first"))
+    await asyncio.sleep(0)
+
+    async def change() -> None:
+        async with gates.changing(GatePlan(time_zone="Asia/Urumqi")):
+            assert opened == ["first"]
+            later = asyncio.create_task(busy.open("later"))
+            await asyncio.sleep(0.05)
+            assert opened == ["first"]
+        await later
+
+    changing = asyncio.create_task(change())
+    await asyncio.sleep(0.05)
+    assert not changing.done()
+    held.set()
+    await asyncio.gather(first, changing)
+    assert opened == ["first", "later"]
