@@ -226,7 +226,7 @@ def test_two_who_edit_a_rule_do_not_overwrite_each_other(page: Page, site: Site)
         await ruling.put_rule(conn, actor, demands=[("record", "required")], seen=seen, **rule)
 
     site.run(other)
-    alert = page.get_by_role("alert")
+    alert = page.locator(".panel[role=alert]")
     expect(alert).to_contain_text("Test or vaccination record required")
     expect(page.locator("select[name=mask]")).to_have_value("required")  # what was chosen stays until they decide
     page.get_by_role("button", name="Save").click()
