@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.api import Floats
-from models.presence import anatomy
+from models.presence import anatomy, rim
 from models.presence.anatomy import BOTTOM, LEFT, RIGHT, STEP, TOP, disc, oval, values_at
 from models.temperature.view import ThermalFace
 
@@ -45,14 +45,18 @@ class Warmth:
     """The skin around the eyes: the mean of the two warmer of forehead, bridge and cheeks, in °C."""
     around_c: float
     """What lies beside and above the head, well away from it, in °C."""
+    crown: float
+    """How steeply the warmth ends above the brows, as a part of what the warmest skin stands out by: see `rim`."""
+    sides: float
+    """How steeply it ends beside the eyes, likewise."""
     sheet: float
-    """How warm it is at both upper corners beside the head, as a part of what the skin stands out by: 0 beside a head,
-    which is round, and 1 on an evenly warm sheet."""
+    """How warm it is at both upper corners beside the head, as a part of what the warmest skin stands out by: 0 beside
+    a head, which is round, and 1 on an evenly warm sheet."""
     neck: float
-    """How warm it is right below the chin, likewise."""
+    """How warm it is right below the chin, as a part of what the skin around the eyes stands out by."""
     bare_eyes: float
-    """How much the middles of the eyes are warmer than the skin right beside them, as a part of the contrast between
-    eyes and surroundings: near 0 for skin, near 1 for eyes that look through something cold."""
+    """How much the middles of the eyes are warmer than the warmest of brows, bridge and cheeks beside them, as a part
+    of the contrast between eyes and surroundings: at most 0 for skin, near 1 for eyes behind something cold."""
     corners: float
     """How much the inner corner of each eye is warmer than the bridge between them, than the outer corners, and than
     brow and cheek above and below it: the least of all, in K. One warm place, wherever it is, cannot have two tops."""
@@ -91,13 +95,15 @@ def look_for_warmth(face: ThermalFace) -> Warmth | None:
     seen = float(np.isfinite(patch[inner]).mean())
     if seen < 0.8:  # noqa: PLR2004 - as the temperature's
         return None
-    level = float(np.sort([_median(patch, place) for place in _UPPER_SKIN()])[1:].mean())
+    bare = np.sort([_median(patch, place) for place in _UPPER_SKIN()])
+    level, warmest = float(bare[1:].mean()), float(bare[-1])
     around = _median(patch, _AROUND())
     if not np.isfinite(level):
         return None
     if not np.isfinite(around):
         around = float(np.nanpercentile(face.picture, 20))
     eyes = there.sampled(-_WIDE, -_HIGH, _WIDE, _HIGH, _FINE)
+    stands_out = max(warmest - around, 1.0)
     return Warmth(
         eye_distance_px=face.eye_distance,
         seen=seen,
@@ -105,7 +111,9 @@ def look_for_warmth(face: ThermalFace) -> Warmth | None:
         outline=outline,
         level_c=level,
         around_c=around,
-        sheet=_sheet(patch, level, around),
+        crown=rim.crown(there) / stands_out,
+        sides=rim.sides(there) / stands_out,
+        sheet=_sheet(patch, around) / stands_out,
         neck=_neck(patch, level, around),
         bare_eyes=_bare_eyes(eyes, around),
         corners=_corners(eyes),
@@ -155,11 +163,11 @@ def _value(patch: Floats, x: float, y: float) -> float:
     return float(patch[round((y + _HIGH) / _FINE), round((x + _WIDE) / _FINE)])
 
 
-def _sheet(patch: Floats, level: float, far: float) -> float:
-    """Give the figure; what is warm on one side alone may stand behind."""
+def _sheet(patch: Floats, far: float) -> float:
+    """Give how much warmer both corners are, in K; what is warm on one side alone may stand behind."""
     corners = [_median(patch, disc(side * 1.45, -1.65, 0.15)) for side in (-1, 1)]
     least = min((one for one in corners if np.isfinite(one)), default=far)
-    return (least - far) / max(level - far, 1.0)
+    return least - far
 
 
 def _bare_eyes(eyes: Floats, around: float) -> float:
@@ -172,8 +180,8 @@ def _bare_eyes_at(soft: Floats, x: float, y: float, around: float) -> float:
     def pair(across: float, down: float) -> float:
         return (_value(soft, x - across, y + down) + _value(soft, x + across, y + down)) / 2
 
-    # One of the three may lie under a fringe, a cap or a mask.
-    skin = float(np.median([pair(0.5, -0.38), _value(soft, x, y - 0.05), pair(0.5, 0.42)]))
+    # Fringe, cap and mask may cover all but one.
+    skin = max(pair(0.5, -0.38), _value(soft, x, y - 0.05), pair(0.5, 0.42))
     middle = pair(0.5, 0.02)
     return (middle - skin - _EYES_K) / max(middle - around, 1.0)
 
@@ -273,16 +281,29 @@ class Limits:
     """Skin around the eyes has at least so much, and a fifth of a degree more for each degree of what is around:
     29.4 °C at 22 °C. Behind paper it is less."""
     most_level_c: float = 41.0
+    least_crown: float = 0.43
+    least_sides: float = 0.4
+    """Skin ends at the hair, or before what lies behind: within what the lens blurs, and not little by little. Glasses
+    leave too little skin beside them to say so."""
+    sharp: float = 0.48
+    """Where crown and sides are so sharp, what is warm around a face is hair; or the face is cut out."""
+    hardly_sharp: float = 0.44
+    """Hair that is half as warm as skin leaves so much: without a neck below it may as well be paper."""
     least_outline: float = 0.5
+    least_sharp_outline: float = 0.3
+    """Big hair, glasses and a mask together leave little of a warm oval."""
     most_sheet: float = 0.5
     most_halo: float = 0.09
     least_neck: float = 0.87
-    """Big hair is as warm beside the head as paper is around a heated face; below the chin is a neck, or paper."""
+    """Where it is not sharp: what is warm beside the head is paper around a heated face, unless there is a neck."""
     least_body: float = 0.2
     """There is a body below the chin: even a coat is warmer than the wall behind."""
-    most_bare_eyes: float = 0.075
+    most_bare_eyes: float = 0.04
     """Skin beside the eyes is as warm as they are; paper with eye holes is not."""
-    least_corners: float = 0.17
+    most_neck: float = 1.08
+    """Paper that is worn never gets quite as warm as the skin that warms it: the bare neck stands out more. So eyes
+    warmer than all beside them are believed only above a neck that does not."""
+    least_corners: float = 0.13
     least_share: float = 0.45
     """The corners are most of what there is around the eyes: they stand out by so much of all that stands out."""
     least_glasses: float = 0.25
@@ -301,14 +322,22 @@ def judge(warmth: Warmth | None, limits: Limits | None = None) -> Verdict:
     own = limits if limits is not None else Limits()
     contrast = warmth.level_c - warmth.around_c
     coolest = own.least_level_c + own.level_with_air * max(0.0, warmth.around_c)
+    glasses = warmth.glasses >= own.least_glasses
+    sides = math.inf if glasses else warmth.sides
+    sharp = min(warmth.crown, sides)
+    soft = warmth.crown < own.least_crown or sides < own.least_sides
+    outline = own.least_sharp_outline if sharp >= own.sharp else own.least_outline
+    sheet = sharp < own.hardly_sharp or (sharp < own.sharp and warmth.sheet > own.most_halo)
+    halo = sheet and warmth.neck < own.least_neck
+    holes = warmth.bare_eyes > own.most_bare_eyes or (warmth.bare_eyes > 0 and warmth.neck > own.most_neck)
     corners = max(own.least_corners, own.least_share * warmth.spread)
-    marked = warmth.corners >= corners or warmth.glasses >= own.least_glasses
-    halo = (warmth.sheet > own.most_halo and warmth.neck < own.least_neck) or warmth.neck < own.least_body
+    marked = warmth.corners >= corners or glasses
     broken = (
         (contrast < own.least_contrast or warmth.level_c < coolest, Verdict.COLD),
-        (warmth.outline < own.least_outline, Verdict.OTHER_SHAPE),
-        (warmth.level_c > own.most_level_c or warmth.sheet > own.most_sheet or halo, Verdict.OTHER_SHAPE),
-        (warmth.bare_eyes > own.most_bare_eyes, Verdict.WRONG_STRUCTURE),
+        (warmth.outline < outline or soft, Verdict.OTHER_SHAPE),
+        (warmth.level_c > own.most_level_c or warmth.sheet > own.most_sheet, Verdict.OTHER_SHAPE),
+        (halo or warmth.neck < own.least_body, Verdict.OTHER_SHAPE),
+        (holes, Verdict.WRONG_STRUCTURE),
         (warmth.spread < own.least_spread, Verdict.EVEN),
         (not marked, Verdict.WRONG_STRUCTURE),
     )

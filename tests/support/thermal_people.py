@@ -205,6 +205,20 @@ def warm_print(scene: Scene, x: Map, y: Map) -> Map:
     return over(_holder(scene, x, y), _sheet_of(scene, x, y), warm)
 
 
+def warm_face_print(scene: Scene, x: Map, y: Map) -> Map:
+    """Draw a sheet that was warmed in the shape of a face, slowly ending, with warmer eyes; half with a cooler nose."""
+    chance = scene.chance
+    warm, ring = chance.uniform(31.5, 37) - scene.air, chance.uniform(0.0, 0.3)
+    away = np.sqrt((x / 1.15) ** 2 + ((y - 0.25) / 1.6) ** 2)
+    field = warm * (ring + (1 - ring) * np.clip((1.25 - away) / 0.5, 0, 1))
+    for side in (-1, 1):
+        field += chance.uniform(0.5, 2.0) * bell(x, y, side * 0.3, 0.02, 0.13, 0.1)
+    if chance.random() < 0.5:
+        field -= chance.uniform(0.5, 2.0) * bell(x, y, 0, 0.55, 0.16, 0.16)
+    paper = scene.air + field + chance.uniform(0.05, 0.4) * clouds(chance, x, 0.3)
+    return over(_holder(scene, x, y), _sheet_of(scene, x, y), paper)
+
+
 def warm_cut_out(scene: Scene, x: Map, y: Map) -> Map:
     """Draw a heated print that was cut to the outline of the face."""
     chance = scene.chance
@@ -265,6 +279,7 @@ ATTACKS: dict[str, Drawing] = {
     "print": print_at_air,
     "screen": screen,
     "warm print": warm_print,
+    "warm face print": warm_face_print,
     "warm cut-out": warm_cut_out,
     "mask with eye holes": mask_with_eye_holes,
     "hand behind paper": hand_behind_paper,

@@ -29,11 +29,13 @@ _NO_TEMPERATURE: Mapping[Trouble, Reason] = MappingProxyType(
 _COVERED, _BARE = 0.6, 0.4
 
 
-def liveness(verdict: Verdict, warmth: Warmth | None) -> CheckResult:
-    """Say whether a living face was there."""
+def liveness(verdict: Verdict, warmth: Warmth | None, *, steady: bool = True) -> CheckResult:
+    """Say whether a living face was there; nothing is said of one that is not `steady`, whatever the verdict."""
     figures: dict[str, bool | float | str] = {"verdict": verdict.value}
     if warmth is not None:
         figures |= warmth.figures()
+    if not steady:
+        return CheckResult.unchecked(Check.LIVENESS, Reason.FACE_NOT_CLEAR, moved=True, **figures)
     if verdict is Verdict.LIVING:
         return CheckResult.passed(Check.LIVENESS, **figures)
     reason = _LIVENESS.get(verdict)

@@ -22,6 +22,7 @@ from edge.gate.eyes.guidance import guide, look_of, main_face
 from edge.gate.eyes.heads import find_head
 from edge.gate.eyes.hints import Hints
 from edge.gate.eyes.misalignment import trusted
+from edge.gate.eyes.steadiness import Steadiness
 from models.api import Floats, ModelError, Picture, check_picture
 from models.face.areas import search
 from models.face.frame import FaceFrame, Matrix, chain, frame_of
@@ -69,6 +70,7 @@ class Eyes:
         self._stack, self._model = stack, model
         self._settings, self._fever = settings, fever
         self._hints = Hints()
+        self._steadiness = Steadiness()
         self._watch = AlignmentWatch()
         self._turn = Lock()
 
@@ -94,7 +96,7 @@ class Eyes:
         with self._turn:
             for _ in range(2):  # everywhere, and by a hint
                 self._look(picture, np.full((120, 160), 30.0, dtype=np.float32), 0, None)
-            self._hints = Hints()
+            self._hints, self._steadiness = Hints(), Steadiness()
 
     def look(
         self,
@@ -131,7 +133,8 @@ class Eyes:
             warm=hint.warm,
         )
         watch.lap("guidance")
-        liveness, temperature, mask = self._check(visible, thermal, matrix, frame, watch)
+        steady = self._steadiness.saw(frame)
+        liveness, temperature, mask = self._check(visible, thermal, matrix, frame, watch, steady=steady)
         template = None
         if guidance is Guidance.OK and points is not None:
             chip = self._stack.chip(visible, points)
@@ -174,6 +177,8 @@ class Eyes:
         matrix: Matrix | None,
         frame: FaceFrame | None,
         watch: "_StopWatch",
+        *,
+        steady: bool,
     ) -> tuple[CheckResult, CheckResult, CheckResult]:
         if frame is None:
             self._watch.gone()
@@ -184,11 +189,11 @@ class Eyes:
             face = ThermalFace.of(thermal, chain(frame.matrix(), matrix))
             warmth = look_for_warmth(face)
             verdict = judge(warmth)
-            if warmth is not None and verdict is Verdict.LIVING:
+            if warmth is not None and verdict is Verdict.LIVING and steady:
                 self._watch.saw(warmth.shift)
-            elif (elsewhere := find_head(face)) is not None:
+            elif steady and (elsewhere := find_head(face)) is not None:
                 self._watch.saw(elsewhere.x, elsewhere.y)
-            liveness = findings.timed(findings.liveness(verdict, warmth), watch.lap("liveness"))
+            liveness = findings.timed(findings.liveness(verdict, warmth, steady=steady), watch.lap("liveness"))
             if warmth is not None:
                 face = face.shifted(warmth.shift, 0.0)
             rows, columns = thermal.shape

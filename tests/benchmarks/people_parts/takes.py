@@ -1,7 +1,5 @@
 """Moments as a gate sees them, drawn by chance: nobody stands twice alike, and no two days have the same air."""
 
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -9,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.gate.config import EyesSettings, FeverSettings, ThermalSettings
-from edge.gate.eyes.look import Eyes
+from edge.gate.eyes.look import Eyes, Glance
 from models.api import Floats, Picture
 from models.face.stack import FaceStack
 from simulators.people.attempts import Act
@@ -22,7 +20,7 @@ from simulators.people.visible import see
 WIDTH, HEIGHT = 640, 480
 THERMAL = (160, 120)
 _QUALITY = 85
-_SMALLEST = 92
+SMALLEST = 92
 
 
 def draw_moment(act: Act, chance: np.random.Generator, *, visit: int, indoors: bool = False) -> Moment:
@@ -80,37 +78,21 @@ def enrol(stack: FaceStack, act: Act) -> Floats:
     return stack.describe(stack.chip(picture, stack.landmarks(picture, faces[0])))
 
 
-class Attempt:
-    """One attempt at the gate's eyes: looks at one visit, each a little later."""
+def look_once(act: Act, chance: np.random.Generator, stack: FaceStack) -> Glance:
+    """Look once at somebody who stands still, with eyes that saw nothing before."""
+    moment = draw_moment(act, chance, visit=int(chance.integers(1 << 31)))
+    return new_eyes(stack).look(visible_of(moment), thermal_of(moment))
 
-    def __init__(self, *, act: Act, chance: np.random.Generator, stack: FaceStack, looks: int) -> None:
-        thermal = ThermalSettings(device="thermal")
-        settings = EyesSettings(camera="camera", thermal=thermal, smallest_face=_SMALLEST)
-        # A pair of eyes of its own: what the eyes saw of others before is none of this attempt's business.
-        self._eyes = Eyes(stack=stack, model="benchmark", settings=settings, fever=FeverSettings())
-        first = draw_moment(act, chance, visit=int(chance.integers(1 << 31)))
-        self._moments = [first]
-        for number in range(1, looks):
-            later = draw_moment(act, chance, visit=first.visit)
-            pose = replace(first.pose, yaw=later.pose.yaw, pitch=later.pose.pitch, x=first.pose.x + 0.01 * number)
-            self._moments.append(replace(first, pose=pose, breath=later.breath, picture=first.picture + number))
-        self.template: Floats | None = None
-        self.figures: Mapping[str, object] = {}
 
-    def standing(self) -> str:
-        """Look; the best of what the liveness check said: passed before failed before unchecked."""
-        said = set()
-        for moment in self._moments:
-            glance = self._eyes.look(visible_of(moment), thermal_of(moment))
-            said.add(glance.liveness.standing.value)
-            self.template = glance.template if glance.template is not None else self.template
-            self.figures = {"guidance": glance.guidance.value, **glance.liveness.figures}
-        return next(one for one in ("passed", "failed", "unchecked") if one in said)
+def new_eyes(stack: FaceStack) -> Eyes:
+    """Give the product's eyes, as a gate with both cameras has them."""
+    settings = EyesSettings(camera="camera", thermal=ThermalSettings(device="thermal"), smallest_face=SMALLEST)
+    return Eyes(stack=stack, model="benchmark", settings=settings, fever=FeverSettings())
 
-    def keep(self, folder: Path, name: str) -> None:
-        """Write the pictures of the last look for people."""
-        folder.mkdir(parents=True, exist_ok=True)
-        moment = self._moments[-1]
-        warm = np.asarray(np.clip((thermal_of(moment) - 15) / 25, 0, 1) * 255, np.uint8)
-        shown = cv2.resize(cv2.applyColorMap(warm, cv2.COLORMAP_INFERNO), (WIDTH, HEIGHT))
-        cv2.imwrite(str(folder / f"{name}.png"), np.hstack([visible_of(moment), np.asarray(shown, np.uint8)]))
+
+def write_pictures(file: Path, seen: Moment, felt: Moment) -> None:
+    """Write what both cameras had, beside each other, for people."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    warm = np.asarray(np.clip((thermal_of(felt) - 15) / 25, 0, 1) * 255, np.uint8)
+    shown = cv2.resize(cv2.applyColorMap(warm, cv2.COLORMAP_INFERNO), (WIDTH, HEIGHT))
+    cv2.imwrite(str(file), np.hstack([visible_of(seen), np.asarray(shown, np.uint8)]))

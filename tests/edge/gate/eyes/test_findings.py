@@ -71,6 +71,13 @@ def test_every_verdict_is_a_result(verdict: Verdict) -> None:
     assert result.figures["verdict"] == verdict.value
 
 
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_nothing_is_said_of_a_face_that_moves(verdict: Verdict) -> None:
+    result = findings.liveness(verdict, None, steady=False)
+    assert (result.standing, result.reason) == (Standing.UNCHECKED, Reason.FACE_NOT_CLEAR)
+    assert (result.figures["verdict"], result.figures["moved"]) == (verdict.value, True)
+
+
 @pytest.mark.parametrize(
     ("score", "standing"), [(0.9, Standing.PASSED), (0.5, Standing.UNCHECKED), (0.1, Standing.FAILED)]
 )

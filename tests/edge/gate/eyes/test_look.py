@@ -63,6 +63,17 @@ def test_a_face_without_warmth_is_no_living_one(eyes: Eyes) -> None:
     assert (glance.temperature.standing, glance.temperature.reason) == (Standing.FAILED, Reason.COLD_SURFACE)
 
 
+def test_a_picture_that_is_held_up_suddenly_is_not_judged_by_the_warmth_of_who_stood_there() -> None:
+    eyes = opened()
+    eyes.look(scene(), cold())
+    eyes.look(scene(), cold())
+    at_once, later = eyes.look(scene((320, 240)), cold()), eyes.look(scene((320, 240)), cold())
+    assert (at_once.liveness.standing, at_once.liveness.reason) == (Standing.UNCHECKED, Reason.FACE_NOT_CLEAR)
+    assert later.liveness.standing is Standing.FAILED
+    aside = eyes.look(scene((350, 240)), cold())
+    assert (aside.liveness.standing, aside.liveness.figures["moved"]) == (Standing.UNCHECKED, True)
+
+
 def test_without_a_thermal_picture_liveness_and_temperature_are_unchecked(eyes: Eyes) -> None:
     glance = eyes.look(scene((320, 240)), None)
     assert glance.thermal_number is None
