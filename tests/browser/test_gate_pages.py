@@ -221,9 +221,16 @@ def test_two_who_edit_a_rule_do_not_overwrite_each_other(page: Page, site: Site)
     async def other(conn: AsyncConnection) -> None:
         actor = await access.actor_of(conn, login="admin", address="192.0.2.9")
         community = site.devices["south"].where.community_id
-        rule = {"community_id": community, "gate": "edge-1/south", "now_ms": now_ms()}
         seen = {row["gate"]: row["revision"] for row in await ruling.list_rules(conn, actor)}["edge-1/south"]
-        await ruling.put_rule(conn, actor, demands=[("record", "required")], seen=seen, **rule)
+        await ruling.put_rule(
+            conn,
+            actor,
+            community_id=community,
+            gate="edge-1/south",
+            demands=[("record", "required")],
+            seen=seen,
+            now_ms=now_ms(),
+        )
 
     site.run(other)
     alert = page.locator(".panel[role=alert]")

@@ -1,62 +1,90 @@
 """Every decision is told, however close together they fell: on both stores of telemetry."""
 
+import asyncio
 import json
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import count
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloud.gate import history
-from cloud.telemetry.api import Sample
+from cloud.telemetry.api import Sample, TelemetryStore
 from cloud.telemetry.embedded import EmbeddedTelemetry
+from cloud.telemetry.influx import InfluxSettings, InfluxTelemetry
 from tests.support.cloud import NOW
 from tests.support.gate_town import GateTown
+from tests.support.series_servers import Relay, influxdb
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
+GATES = count(1)
 
 
 def said(number: int) -> str:
     return json.dumps({"answer": "open", "way": "card", "who": f"r{number}"})
 
 
-def samples(times: Iterable[int], device_id: int = 1) -> list[Sample]:
+def samples(times: Iterable[int], device_id: int) -> list[Sample]:
     return [Sample(device_id, "decision", at_ms, said(at_ms), 192) for at_ms in times]
 
 
-async def all_of(store: EmbeddedTelemetry, *, limit: int) -> list[int]:
-    before, found = NOW, list[int]()
-    while True:
-        part = await history.decisions(store, 1, before_ms=before, limit=limit, now_ms=NOW)
-        found += [one.at_ms for one in part.items]
-        if part.older is None:
-            return found
-        assert len(part.items) == limit
-        before = part.older
+@dataclass(frozen=True)
+class Told:
+    """A store with the loop that it lives in, and a gate of its own for each question."""
+
+    store: TelemetryStore
+    runner: asyncio.Runner
+
+    def write(self, times: Iterable[int]) -> int:
+        """Tell decisions of a new gate, and give the gate."""
+        gate = next(GATES)
+        self.runner.run(self.store.write(samples(times, gate)))
+        return gate
+
+    def all_of(self, gate: int, *, limit: int) -> list[int]:
+        """Read them page by page."""
+        before, found = NOW, list[int]()
+        while True:
+            part = self.runner.run(history.decisions(self.store, gate, before_ms=before, limit=limit, now_ms=NOW))
+            found += [one.at_ms for one in part.items]
+            if part.older is None:
+                return found
+            assert len(part.items) == limit
+            before = part.older
+
+
+@pytest.fixture(scope="module", params=["embedded", "influxdb"])
+def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+    folder = tmp_path_factory.mktemp("decisions")
+    with asyncio.Runner() as runner:
+        if request.param == "embedded":
+            store: TelemetryStore = EmbeddedTelemetry(folder / "telemetry.db")
+            yield Told(store, runner)
+            runner.run(store.close())
+            return
+        with influxdb(folder) as server, Relay(server) as relay:
+            store = InfluxTelemetry(InfluxSettings(url=relay.url, org="-", bucket="linli/autogen", database="linli"))
+            yield Told(store, runner)
+            runner.run(store.close())
 
 
 @pytest.mark.parametrize("limit", [1, 7, 500])
-async def test_a_crowd_at_the_gate_is_told_one_by_one(tmp_path: Path, limit: int) -> None:
-    store = EmbeddedTelemetry(tmp_path / "telemetry.db")
+def test_a_crowd_at_the_gate_is_told_one_by_one(told: Told, limit: int) -> None:
     crowd = [NOW - 2 * HOUR + 300 * at for at in range(50)]  # fifty in a row, in fifteen seconds
     burst = [NOW - 10_000 + at for at in range(5)]  # a millisecond apart
     days = [NOW - DAY * at for at in (2, 5, 29)]
-    await store.write(samples([*crowd, *burst, *days]))
-    assert await all_of(store, limit=limit) == sorted([*crowd, *burst, *days], reverse=True)
-    await store.close()
+    gate = told.write([*crowd, *burst, *days])
+    assert told.all_of(gate, limit=limit) == sorted([*crowd, *burst, *days], reverse=True)
 
 
 @given(ago=st.sets(st.one_of(st.integers(1, 5000), st.integers(1, 29 * DAY)), max_size=60), limit=st.integers(1, 70))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_none_is_left_out_and_none_is_told_twice(
-    tmp_path_factory: pytest.TempPathFactory, ago: set[int], limit: int
-) -> None:
-    store = EmbeddedTelemetry(tmp_path_factory.mktemp("store") / "telemetry.db")
-    await store.write(samples(NOW - one for one in ago))
-    assert await all_of(store, limit=limit) == sorted((NOW - one for one in ago), reverse=True)
-    await store.close()
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_none_is_left_out_and_none_is_told_twice(told: Told, ago: set[int], limit: int) -> None:
+    gate = told.write(NOW - one for one in ago)
+    assert told.all_of(gate, limit=limit) == sorted((NOW - one for one in ago), reverse=True)
 
 
 async def test_pages_of_decisions_over_http(gate_town: GateTown) -> None:
