@@ -88,6 +88,7 @@ class Gates:
         self._problem = "not open yet"
         self._keys = _NO_KEYS
         self._sights: Mapping[str, Loaded] = {}
+        self._passed: tuple[GatehouseSettings | None, Mapping[str, Eyes | str]] = (None, {})
         self._told: dict[str, list[str]] = defaultdict(list)
         self._may_run = asyncio.Event()
         self._may_run.set()
@@ -145,7 +146,9 @@ class Gates:
                 async with AsyncExitStack() as stack:
                     house, puller = await self._open(stack, plan, plan.house)
                     sharing = await asyncio.to_thread(attach, house.people, plan.house, self._host.path)
-                    sights = await asyncio.to_thread(that_may_decide, await loading, house.people)
+                    passed = self._passed[1] if self._passed[0] == plan.house else {}
+                    sights = await asyncio.to_thread(that_may_decide, await loading, house.people, passed)
+                    self._passed = (plan.house, sights)
                     self._problem = ""
                     self._backoff.reset()
                     await self._run(plan, house, puller, sharing, sights)

@@ -53,11 +53,18 @@ def _load(name: str, settings: EyesSettings, fever: FeverSettings, path: Callabl
     return Loaded(by=(settings, fever), eyes=eyes, former=former)
 
 
-def that_may_decide(loaded: Mapping[str, Loaded], people: People) -> Mapping[str, Eyes | str]:
-    """Test the models with the thresholds in force; in place of those that take strangers for friends, say why not."""
+def that_may_decide(
+    loaded: Mapping[str, Loaded], people: People, passed: Mapping[str, Eyes | str]
+) -> Mapping[str, Eyes | str]:
+    """Test the models with the thresholds in force; in place of those that take strangers for friends, say why not.
+
+    Those that have `passed` with these people before are not tested again: it takes seconds, and no face is known
+    meanwhile.
+    """
     found: dict[str, Eyes | str] = {}
     for name, one in loaded.items():
-        problems = () if isinstance(one.eyes, str) else start_test(one.eyes.stack, people)
+        tested = isinstance(one.eyes, str) or passed.get(name) is one.eyes
+        problems = () if tested or isinstance(one.eyes, str) else start_test(one.eyes.stack, people)
         found[name] = f"the models do not pass their self-test: {'; '.join(problems)}" if problems else one.eyes
         if problems:
             get_log("edge.gate").error("a gate has no eyes", gate=name, reason=found[name])
