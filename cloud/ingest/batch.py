@@ -60,6 +60,11 @@ class Inbox:
         """What makes the client use this inbox's queue."""
         return cast("type[asyncio.Queue[aiomqtt.Message]]", self._take_over)
 
+    @property
+    def keeps_up(self) -> bool:
+        """Whether less than a batch waits to be read: then who has not been heard has said nothing."""
+        return self._queue.qsize() < self._pace.limit
+
     def _take_over(self, maxsize: int) -> Any:  # noqa: ANN401, ARG002 - stands in for a class
         return self._queue
 

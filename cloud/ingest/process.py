@@ -59,6 +59,7 @@ ANSWER_S = 20.0
 """How long a node that was online may take to answer the request for a rebirth after our own start."""
 
 _LOOK_S = 0.2
+_BIRTHS_KEPT_AT_ONCE = 1000
 
 
 class IngestProcess:
@@ -96,6 +97,7 @@ class IngestProcess:
         self._next_is_read = asyncio.Event()
         self._pace = Pace(most=config.ingest.batch_messages)
         self._backoff = Backoff(random=random.random)
+        self._kept_births = 0
         self._broker = Check(status=Status.DOWN, detail="not connected yet")
         self._beat = Beat(clock=time.monotonic, silence_s=SILENT_S)
         self._log = get_log("cloud.ingest")
@@ -170,7 +172,7 @@ class IngestProcess:
                 self._backoff.reset()
                 async with inbox, asyncio.TaskGroup() as group:
                     group.create_task(self._send_commands(client), name="ingest:commands")
-                    group.create_task(self._find_again(), name="ingest:find-again")
+                    group.create_task(self._find_again(inbox), name="ingest:find-again")
                     group.create_task(self._look_for_replays(), name="ingest:replays")
                     # In the body, because Python 3.11 leaves this task marked as cancelled when a child fails after it.
                     await self._receive(client, inbox)
@@ -217,12 +219,19 @@ class IngestProcess:
         started = time.monotonic()
         outgoing = await self._ingest.advance(events)
         self._pace.took(messages, time.monotonic() - started)
+        self._keep_births()
         await _publish(client, outgoing)
         if await self._ingest.ended(unless=self._next_is_read):
             await _publish(client, await self._ingest.land())
         if self._replays:
             replays, self._replays = self._replays, []
             await _publish(client, await self._ingest.replay(replays))
+
+    def _keep_births(self) -> None:
+        """Let the garbage collector pass over what births told: it stays, and going through a city's takes seconds."""
+        if self._ingest.births - self._kept_births >= _BIRTHS_KEPT_AT_ONCE:
+            self._kept_births = self._ingest.births
+            gc.freeze()
 
     def _spell(self, job: str) -> Spell:
         return Spell(job, backoff=Backoff(random=random.random, limit=timedelta(seconds=5)), log=self._log)
@@ -265,8 +274,11 @@ class IngestProcess:
                 await _publish(client, messages)
             await asyncio.sleep(pause_s)
 
-    async def _find_again(self) -> None:
-        """Ask the nodes that were online for their births; one that does not answer has died while we were away."""
+    async def _find_again(self, inbox: Inbox) -> None:
+        """Ask the nodes that were online for their births; one that does not answer has died while we were away.
+
+        Only time in which everything was read counts as silence: after an outage answers wait for each other.
+        """
         spell = self._spell("look for nodes")
         while True:
             try:
@@ -275,13 +287,15 @@ class IngestProcess:
                 missing = {NodeKey(group=node.group, node=node.name): node.id for node in known}
                 for key in missing:
                     self._ingest.ask_rebirth(key)
-                asked: dict[NodeKey, float] = {}
+                silence = dict.fromkeys(missing, 0.0)
                 while missing:
                     await asyncio.sleep(_LOOK_S)
                     missing = {key: number for key, number in missing.items() if not self._host.is_born(key)}
-                    now = time.monotonic()
-                    asked |= {key: now for key in missing if key not in asked and self._ingest.asked_rebirth(key)}
-                    silent = [key for key in missing if key in asked and now - asked[key] >= ANSWER_S]
+                    if not inbox.keeps_up:
+                        continue
+                    for key in filter(self._ingest.asked_rebirth, missing):
+                        silence[key] += _LOOK_S
+                    silent = [key for key in missing if silence[key] >= ANSWER_S]
                     await self._have_died({key: missing.pop(key) for key in silent})
             except TRANSIENT as error:
                 await asyncio.sleep(spell.failed(error))

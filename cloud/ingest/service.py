@@ -85,6 +85,8 @@ class Ingest:
         self._states = StateKeeper(tracking=self._tracking, quarantine=self._quarantine, metrics=metrics)
         self._flight = Overlap(prepare=self._prepare, commit=self._finish, anew=self._anew, worked=self._worked)
         self._trouble = ""
+        self.births = 0
+        """How many births of nodes and devices have been taken."""
         self._ahead: dict[NodeKey, int] = {}
         self._set_apart_ms: int | None = None
         self._log = get_log("cloud.ingest")
@@ -309,7 +311,9 @@ class Ingest:
             self._tracking.births.waiting = waiting  # a profile that was not stored is still missing
             raise
         self._tracking.births.stored()
-        self._metrics.births.inc(sum(isinstance(event.told, NodeBorn | DeviceBorn) for event in run))
+        births = sum(isinstance(event.told, NodeBorn | DeviceBorn) for event in run)
+        self.births += births
+        self._metrics.births.inc(births)
         self._metrics.commit.observe(time.perf_counter() - started)
         await self._follow(follows)
 

@@ -15,6 +15,9 @@ ACK_REPEAT_EVERY_MS = 500
 ASK_EVERY_MS = 5_000
 ASK_ANOTHER_EVERY_MS = 1_000
 
+AWAIT_MS = 10_000
+"""How long a node that is asked for its births keeps its place from the next one."""
+
 MOST_AWAITED = 100
 """Nodes that are asked for their births and have not answered yet. After an outage all nodes of a city have to be born
 again: at once, that is more than the broker keeps for anybody, and what it drops has to be asked for again."""
@@ -83,7 +86,7 @@ class Tracking:
         messages: list[Message] = []
         if not self._rebirths:
             return messages
-        for key in [key for key, asked_ms in self._awaited.items() if not 0 <= now_ms - asked_ms < ASK_EVERY_MS]:
+        for key in [key for key, asked_ms in self._awaited.items() if not 0 <= now_ms - asked_ms < AWAIT_MS]:
             del self._awaited[key]
         for key in list(self._rebirths):
             if len(self._awaited) >= MOST_AWAITED:
