@@ -15,8 +15,9 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playw
 
 from tests.browser import kiosk_pictures
 from tests.support.chromium import ARGUMENTS, find_chromium, missing
+from tests.support.gate_pages import serving_gates
 from tests.support.page_world import PASSWORD
-from tests.support.pages import Site, serving
+from tests.support.pages import Site
 
 SIZES = {"1920": (1920, 1080), "1280": (1280, 800), "390": (390, 844)}
 LANGUAGES = ("zh", "en")
@@ -26,6 +27,10 @@ LISTS = {
     "work-orders": "/work-orders?state=all&mine=no",
     "devices": "/devices",
     "people": "/people",
+    "gates": "/gates",
+    "gate-rules": "/gates/rules",
+    "gate-people": "/gates/people",
+    "gate-passes": "/gates/passes",
     "audit": "/audit",
     "diagnostics": "/quarantine",
     "me": "/me",
@@ -65,7 +70,7 @@ def _server(url: str | None) -> Iterator[tuple[str, Site | None]]:
     if url is not None:
         yield url.rstrip("/"), None
         return
-    with tempfile.TemporaryDirectory(prefix="linli-screenshots-") as folder, serving(Path(folder)) as site:
+    with tempfile.TemporaryDirectory(prefix="linli-screenshots-") as folder, serving_gates(Path(folder)) as site:
         yield site.url, site
 
 
@@ -119,6 +124,8 @@ def _details(page: Page, url: str, site: Site | None) -> dict[str, str]:
             "device-pump": f"/devices/{site.devices['pump-1'].id}",
             "device-pump-commands": f"/devices/{site.devices['pump-2'].id}",
             "device-lift": f"/devices/{site.devices['lift-1'].id}",
+            "device-gate": f"/devices/{site.devices['north'].id}",
+            "gate-decisions": f"/gates/{site.devices['north'].id}/decisions",
         }
     found = {}
     for name, (listing, prefix) in {**DETAILS, "device": ("/devices", "/devices/")}.items():
