@@ -2,6 +2,7 @@
 
 A blink or a thermal picture that came a moment late must not turn anybody away, so a refusal waits for several looks.
 An opening does not wait, unless something looked like a picture of a face: then it takes several clear looks in a row.
+Warmth that was measured on the move counts only when nobody stands still for as long as a refusal waits.
 """
 
 from edge.gate.api import Answer, Check, Decision, Reason, Standing
@@ -45,7 +46,7 @@ class Presence:
             self._doubts -= 1
         if decision.answer is Answer.OPEN:
             return self._doubts == 0
-        if any(one.reason in _AT_ONCE for one in decision.results):
+        if _is_settled(decision) and any(one.reason in _AT_ONCE for one in decision.results):
             return True
         return self._looks >= LEAST_LOOKS and now - self._first_s >= PATIENCE_S
 
@@ -60,3 +61,11 @@ class Presence:
         self.ended()
         if not confirmed:
             self._not_before_s = now + FIRST_PAUSE_S
+
+
+def _is_settled(decision: Decision) -> bool:
+    """Whether somebody stood still enough for the cameras to tell what they are asked for."""
+    return not any(
+        one.check in {Check.LIVENESS, Check.TEMPERATURE} and one.reason is Reason.FACE_NOT_CLEAR
+        for one in decision.results
+    )

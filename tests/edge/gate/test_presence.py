@@ -43,6 +43,22 @@ def test_fever_is_not_looked_at_again_until_it_is_gone() -> None:
     assert Presence().is_enough(FEVER, 0)
 
 
+def test_a_fever_that_was_measured_on_the_move_is_measured_again() -> None:
+    moving = Decision(
+        answer=Answer.STAFF,
+        reasons=((Check.LIVENESS, Reason.FACE_NOT_CLEAR), (Check.TEMPERATURE, Reason.FEVER)),
+        results=(
+            CheckResult.unchecked(Check.LIVENESS, Reason.FACE_NOT_CLEAR),
+            CheckResult.failed(Check.TEMPERATURE, Reason.FEVER),
+        ),
+    )
+    one = Presence()
+    assert not one.is_enough(moving, 0)
+    assert one.is_enough(FEVER, 0.1)
+    never_still = Presence()
+    assert [never_still.is_enough(moving, at / 10) for at in range(13)] == [False] * 12 + [True]
+
+
 def test_a_thermal_picture_that_came_a_moment_late_turns_nobody_away() -> None:
     cold = Decision(
         answer=Answer.STAFF,
