@@ -129,13 +129,8 @@ class Glance(Protocol):
         ...
 
 
-class Sight(Protocol):
-    """What looks (`edge.gate.eyes.look.Eyes`); one caller at a time, in a thread."""
-
-    @property
-    def drift(self) -> Drift:
-        """Whether the thermal picture still lies where the alignment has it."""
-        ...
+class Looks(Protocol):
+    """What looks; one caller at a time, in a thread."""
 
     def look(
         self,
@@ -149,11 +144,20 @@ class Sight(Protocol):
         ...
 
 
+class Sight(Looks, Protocol):
+    """What looks by both cameras (`edge.gate.eyes.look.Eyes`)."""
+
+    @property
+    def drift(self) -> Drift:
+        """Whether the thermal picture still lies where the alignment has it."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FormerModels:
     """The models before the present ones, and how their templates are compared, while people are moved."""
 
-    sight: Sight
+    sight: Looks
     metric: Metric
 
 
