@@ -145,6 +145,8 @@ class Lookout:
             None if warmth is None else warmth.temperatures,
             visible_number=frame.number,
             thermal_number=None if warmth is None else round(warmth.at_s * 1000),
+            visible_s=frame.at_s,
+            thermal_s=None if warmth is None else warmth.at_s,
         )
         try:
             glance = await asyncio.get_running_loop().run_in_executor(thread, look)

@@ -139,8 +139,10 @@ class Looks(Protocol):
         *,
         visible_number: int = 0,
         thermal_number: int | None = None,
+        visible_s: float | None = None,
+        thermal_s: float | None = None,
     ) -> Glance:
-        """Look once."""
+        """Look once; the times of the pictures tell whether the warmth is this face's own."""
         ...
 
 

@@ -6,7 +6,7 @@ It is blocking and heavy: who has an event loop calls it in a thread. The clock 
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Lock
@@ -22,6 +22,7 @@ from edge.gate.eyes.guidance import guide, look_of, main_face
 from edge.gate.eyes.heads import find_head
 from edge.gate.eyes.hints import Hints
 from edge.gate.eyes.misalignment import trusted
+from edge.gate.eyes.ownership import Ownership
 from edge.gate.eyes.steadiness import Steadiness
 from models.api import Floats, ModelError, Picture, check_picture
 from models.face.areas import search
@@ -71,6 +72,7 @@ class Eyes:
         self._settings, self._fever = settings, fever
         self._hints = Hints()
         self._steadiness = Steadiness()
+        self._ownership = Ownership(stack.metric)
         self._watch = AlignmentWatch()
         self._turn = Lock()
 
@@ -105,13 +107,28 @@ class Eyes:
         *,
         visible_number: int = 0,
         thermal_number: int | None = None,
+        visible_s: float | None = None,
+        thermal_s: float | None = None,
     ) -> Glance:
-        """Look once; BadPicture for what is no picture, ModelError when a network fails, BadAlignment."""
+        """Look once; BadPicture for what is no picture, ModelError when a network fails, BadAlignment.
+
+        With the times of both pictures (of one clock), nothing is said of warmth that is older than this face here.
+        """
         check_picture(visible)
         if thermal is not None:
             check_thermal(thermal)
         with self._turn:
-            return self._look(visible, thermal, visible_number, thermal_number)
+            glance = self._look(visible, thermal, visible_number, thermal_number)
+            if glance.template is None or visible_s is None:
+                return glance
+            self._ownership.saw(glance.template, visible_s)
+            if thermal_s is None:
+                return glance
+            return replace(
+                glance,
+                liveness=self._ownership.of_this_face(glance.liveness, thermal_s),
+                temperature=self._ownership.of_this_face(glance.temperature, thermal_s),
+            )
 
     def _look(self, visible: Picture, thermal: Floats | None, number: int, thermal_number: int | None) -> Glance:
         watch = _StopWatch()

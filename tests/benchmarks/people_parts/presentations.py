@@ -111,7 +111,7 @@ def present(act: Act, chance: np.random.Generator, stack: FaceStack, *, keep: Pa
     for now in range(_FROM_MS + scene.late[0], _UNTIL_MS, _VISIBLE_MS):
         taken = (now - scene.late[1]) // _THERMAL_MS * _THERMAL_MS + scene.late[1]
         seen, felt = scene.at(now), scene.at(taken)
-        glance = eyes.look(visible_of(seen), thermal_of(felt))
+        glance = eyes.look(visible_of(seen), thermal_of(felt), visible_s=now / 1000, thermal_s=taken / 1000)
         if glance.guidance is Guidance.NONE:
             presence.ended()
         if glance.template is None:

@@ -74,6 +74,14 @@ def test_a_picture_that_is_held_up_suddenly_is_not_judged_by_the_warmth_of_who_s
     assert (aside.liveness.standing, aside.liveness.figures["moved"]) == (Standing.UNCHECKED, True)
 
 
+def test_warmth_that_is_older_than_the_face_says_nothing() -> None:
+    eyes = opened()
+    picture = scene((320, 240))
+    first = eyes.look(picture, cold(), visible_s=1.0, thermal_s=0.9)
+    assert (first.liveness.standing, first.temperature.standing) == (Standing.UNCHECKED, Standing.UNCHECKED)
+    assert eyes.look(picture, cold(), visible_s=1.1, thermal_s=1.0).liveness.standing is Standing.FAILED
+
+
 def test_without_a_thermal_picture_liveness_and_temperature_are_unchecked(eyes: Eyes) -> None:
     glance = eyes.look(scene((320, 240)), None)
     assert glance.thermal_number is None
