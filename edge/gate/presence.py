@@ -2,12 +2,14 @@
 
 A blink or a thermal picture that came a moment late must not turn anybody away, so a refusal waits for several looks.
 An opening does not wait, unless something looked like a picture of a face: then it takes several clear looks in a row.
-Warmth that was measured on the move counts only when nobody stands still for as long as a refusal waits.
+Warmth cannot be told of somebody who moves: whoever walks up has longer, and is judged when they stand.
 """
 
 from edge.gate.api import Answer, Check, Decision, Reason, Standing
 
 PATIENCE_S = 1.2
+WALK_S = 3.0
+"""As long as the last two or three steps to a gate take: so long one may move before that itself is the answer."""
 LEAST_LOOKS = 3
 DOUBTS = 3
 """So many looks in a row must show life after one that did not."""
@@ -46,9 +48,10 @@ class Presence:
             self._doubts -= 1
         if decision.answer is Answer.OPEN:
             return self._doubts == 0
-        if _is_settled(decision) and any(one.reason in _AT_ONCE for one in decision.results):
+        settled = _is_settled(decision)
+        if settled and any(one.reason in _AT_ONCE for one in decision.results):
             return True
-        return self._looks >= LEAST_LOOKS and now - self._first_s >= PATIENCE_S
+        return self._looks >= LEAST_LOOKS and now - self._first_s >= (PATIENCE_S if settled else WALK_S)
 
     def refused(self, now: float) -> None:
         """Take note that somebody was turned away, or passed to staff."""

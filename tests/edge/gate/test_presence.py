@@ -56,7 +56,21 @@ def test_a_fever_that_was_measured_on_the_move_is_measured_again() -> None:
     assert not one.is_enough(moving, 0)
     assert one.is_enough(FEVER, 0.1)
     never_still = Presence()
-    assert [never_still.is_enough(moving, at / 10) for at in range(13)] == [False] * 12 + [True]
+    assert [never_still.is_enough(moving, at / 10) for at in range(31)] == [False] * 30 + [True]
+
+
+def test_whoever_walks_up_for_longer_than_a_refusal_waits_is_judged_when_they_stand() -> None:
+    walking = Decision(
+        answer=Answer.REFUSE,
+        reasons=((Check.LIVENESS, Reason.FACE_NOT_CLEAR),),
+        results=(CheckResult.unchecked(Check.LIVENESS, Reason.FACE_NOT_CLEAR),),
+    )
+    one = Presence()
+    assert not any(one.is_enough(walking, at / 10) for at in range(20))
+    assert one.is_enough(PICTURE, 2.0)
+    resident = Presence()
+    assert not any(resident.is_enough(walking, at / 10) for at in range(20))
+    assert resident.is_enough(OPEN, 2.0)
 
 
 def test_a_thermal_picture_that_came_a_moment_late_turns_nobody_away() -> None:
