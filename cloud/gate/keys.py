@@ -18,6 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from cloud.platform.errors import Conflict, LinliError, NotFound
+from runtime.files import write_whole
 from wire.seal import SEED_BYTES, PublicKeys, SigningKey
 
 _HEAD = "# The keys of the gates' service. Whoever has them opens every gate: show them to nobody, and keep a copy.\n"
@@ -131,13 +132,7 @@ class KeyFile:
 
     def change(self, keys: GateKeys) -> None:
         """Put other keys in the place of those that are there, all at once."""
-        beside = self.file.with_name(self.file.name + ".new")
-        beside.unlink(missing_ok=True)
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
-            out.write(keys.text())
-            out.flush()
-            os.fsync(out.fileno())
-        beside.replace(self.file)
+        write_whole(self.file, keys.text().encode())
 
 
 def add_key(keys: GateKeys, seed: bytes) -> GateKeys:

@@ -210,12 +210,10 @@ def _tell_alignment(found: "Alignment") -> None:
 def _write_align(site: Path, agent: str, gate: str, found: "Alignment") -> None:
     """Put the alignment into the file at once, or not at all: the agent reads it whenever it changes."""
     from edge.gate.site_edit import with_align
+    from runtime.files import write_whole
 
     edited = with_align(site.read_text(encoding="utf-8"), agent, gate, found.align)
-    beside = site.with_name(f".{site.name}.new")
-    beside.write_text(edited, encoding="utf-8")
-    beside.chmod(site.stat().st_mode & 0o777)
-    beside.replace(site)
+    write_whole(site.resolve(), edited.encode(), mode=site.stat().st_mode & 0o777)
 
 
 @app.command()

@@ -7,7 +7,6 @@ proof outlives a power cut.
 
 import asyncio
 import contextlib
-import os
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from runtime.files import write_whole
 from runtime.logs import get_log
 from wire.errors import ForgedSeal, FutureSeal, WireError
 from wire.roll import Roll, RollDelta
@@ -256,7 +256,7 @@ class Puller:
         if change.issued_ms - self._proof_ms < _KEEP_PROOF_MS:
             return
         try:
-            await asyncio.to_thread(_write, self._proof_file, data)
+            await asyncio.to_thread(_note, self._proof_file, data)
         except OSError as error:
             self._log.warning("how fresh the list is could not be noted", why=str(error))
             return
@@ -268,11 +268,6 @@ def _client(settings: PullSettings) -> httpx.AsyncClient:
     return httpx.AsyncClient(verify=trusted, timeout=settings.timeout_s, trust_env=False)
 
 
-def _write(file: Path, data: bytes) -> None:
+def _note(file: Path, data: bytes) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(file.name + ".new")
-    with beside.open("wb") as out:
-        out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
-    beside.replace(file)
+    write_whole(file, data)

@@ -8,7 +8,6 @@ It is read at each login, so that a change holds at once. `linli gate staff` wri
 """
 
 import json
-import os
 import re
 import secrets
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from argon2.profiles import RFC_9106_LOW_MEMORY
 from pydantic import Field
 
 from runtime.config import Strict, load
+from runtime.files import write_whole
 
 LOGIN = r"^[a-z0-9][a-z0-9._-]{0,31}$"
 SHORTEST_PASSWORD = 8
@@ -82,22 +82,7 @@ def _write(file: Path, staff: Mapping[str, StaffMember]) -> None:
             json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f") for text in (one.name, one.hash)
         )
         lines.append(f'\n[staff."{login}"]\nname = {name}\nhash = {hashed}\n')
-    # A new file beside it and a rename, so that a power cut leaves the old or the new one, and never half of one.
-    fresh = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
-            out.write("".join(lines))
-            out.flush()
-            os.fsync(out.fileno())
-        fresh.replace(file)
-    except OSError:
-        fresh.unlink(missing_ok=True)
-        raise
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    write_whole(file, "".join(lines).encode())
 
 
 class Passwords:

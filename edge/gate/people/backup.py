@@ -25,9 +25,10 @@ from edge.gate.people.audit import Written
 from edge.gate.people.calibration import CalibrationRecord
 from edge.gate.people.crypto import derive
 from edge.gate.people.exchange import SharedFace, record_of, shared
-from edge.gate.people.keys import KeyRing, RandomBytes, sync_folder
+from edge.gate.people.keys import KeyRing, RandomBytes
 from edge.gate.people.people import People
 from edge.gate.people.store import set_meta
+from runtime.files import sync_folder
 from wire.roll import Credential, GateRule, Person, Roll
 
 MAGIC = b"LINLI-GATE-BACKUP-1\n"

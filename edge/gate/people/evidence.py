@@ -7,15 +7,14 @@ prolong it.
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.gate.people.api import PeopleError, StoreFull
 from edge.gate.people.crypto import Sealer, Unopenable
-from edge.gate.people.keys import sync_folder
 from edge.gate.people.people import People
+from runtime.files import write_whole
 
 FOLDER = "evidence"
 MOST_BYTES = 2_000_000
@@ -58,7 +57,7 @@ class Evidence:
         sealed = self._people.vault.seal(head + b"\0" + jpeg, row=f"evidence/{name}")
         try:
             self.folder.mkdir(mode=0o700, exist_ok=True)
-            _write(self.folder / name, sealed)
+            write_whole(self.folder / name, sealed)
         except OSError as error:
             raise StoreFull(f"a snapshot cannot be kept: {error.strerror}") from error
         self._people.note(self._people.entry("snapshot", "kept", person=person, gate=gate, figures={"why": why}))
@@ -115,7 +114,7 @@ def reseal_snapshots(folder: Path, sealer: Sealer) -> None:
     for file, _ in list(_files(folder)):
         row = f"evidence/{file.name}"
         try:
-            _write(file, sealer.seal(sealer.open(file.read_bytes(), row=row), row=row))
+            write_whole(file, sealer.seal(sealer.open(file.read_bytes(), row=row), row=row))
         except Unopenable:
             _erase([file])
 
@@ -142,19 +141,3 @@ def _erase(files: list[Path]) -> int:
         except OSError as error:
             raise StoreFull(f"a snapshot cannot be erased: {error.strerror}") from error
     return len(files)
-
-
-def _write(file: Path, data: bytes) -> None:
-    """Write a file so that it appears whole, also after a power cut."""
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".part")
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as target:
-            target.write(data)
-            target.flush()
-            os.fsync(target.fileno())
-        part.replace(file)
-        sync_folder(file.parent)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

@@ -7,12 +7,12 @@ after it open what was sealed before a rotation.
 import base64
 import os
 import stat
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.gate.people.api import KeyRefused
+from runtime.files import write_whole
 
 KEY_BYTES = 32
 ID_BYTES = 4
@@ -60,22 +60,11 @@ def make_keys(file: Path, *, random_bytes: RandomBytes = os.urandom) -> KeyRing:
 def write_keys(file: Path, ring: KeyRing) -> None:
     """Write a key file so that it appears whole, for its owner alone, also after a power cut; KeyRefused."""
     lines = [f"{one.id.hex()} {base64.b64encode(one.secret).decode()}" for one in (ring.current, *ring.former)]
-    part: Path | None = None
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix=f".{file.name}.", delete=False) as target:
-            part = Path(target.name)  # made with mode 0600
-            target.write("\n".join((_HEAD, _NOTE, *lines)) + "\n")
-            target.flush()
-            os.fsync(target.fileno())
-        part.replace(file)
-        part = None
-        sync_folder(file.parent)
+        write_whole(file, ("\n".join((_HEAD, _NOTE, *lines)) + "\n").encode())
     except OSError as error:
         raise KeyRefused(f"the key file {file} cannot be written: {error.strerror}") from error
-    finally:
-        if part is not None:
-            part.unlink(missing_ok=True)
 
 
 def read_keys(file: Path, *, apart_from: Path | None = None) -> KeyRing:
@@ -100,15 +89,6 @@ def check_apart(file: Path, folder: Path | None) -> None:
     """Refuse a key that lies in the folder of what it seals: who copies the folder must not have both."""
     if folder is not None and file.resolve().is_relative_to(folder.resolve()):
         raise KeyRefused(f"the key file {file} lies in the data folder {folder}: keep it elsewhere")
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _check_mode(file: Path, about: os.stat_result) -> None:
