@@ -119,10 +119,10 @@ class Eyes:
             check_thermal(thermal)
         with self._turn:
             glance = self._look(visible, thermal, visible_number, thermal_number)
-            if glance.template is None or visible_s is None:
+            if visible_s is None:
                 return glance
             self._ownership.saw(glance.template, visible_s)
-            if thermal_s is None:
+            if glance.template is None or thermal_s is None:
                 return glance
             return replace(
                 glance,

@@ -17,6 +17,10 @@ people who walk up: 99% of such pairs within 0.28, all within 0.40; two people a
 assumption: its models were not to be had."""
 
 
+_MOST_MISSED = 1
+"""So many looks may not tell whose face it is; after more, it is another visit."""
+
+
 class Ownership:
     """Since when the face before the cameras has been the same."""
 
@@ -24,10 +28,16 @@ class Ownership:
         self._metric = metric
         self._face: Floats | None = None
         self._since_s = 0.0
+        self._missed = 0
 
-    def saw(self, template: Floats, at_s: float) -> None:
-        """Take the face of a visible picture, and when that was taken."""
-        before, self._face = self._face, template
+    def saw(self, template: Floats | None, at_s: float) -> None:
+        """Take the face of a visible picture, None where none is told, and when that was taken."""
+        if template is None:
+            self._missed += 1
+            if self._missed > _MOST_MISSED:
+                self._face = None
+            return
+        before, self._face, self._missed = self._face, template, 0
         if before is None or not self._metric.accepts(compare(self._metric, before, template), _ALIKE[self._metric]):
             self._since_s = at_s
 

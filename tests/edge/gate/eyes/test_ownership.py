@@ -45,6 +45,18 @@ def test_who_stays_is_not_asked_again(one: Ownership) -> None:
     assert one.of_this_face(LIVING, 1.0) is LIVING
 
 
+def test_who_comes_back_needs_a_warmth_of_this_visit(one: Ownership) -> None:
+    one.saw(HERS, 1.0)
+    one.saw(None, 1.2)
+    one.saw(HERS, 1.4)
+    assert one.of_this_face(LIVING, 1.0) is LIVING
+    one.saw(None, 1.6)
+    one.saw(None, 1.8)
+    one.saw(HERS, 60.0)  # a photograph of hers, before a face that was covered until then
+    assert one.of_this_face(LIVING, 59.8).standing is Standing.UNCHECKED
+    assert one.of_this_face(LIVING, 60.0) is LIVING
+
+
 def test_what_was_not_checked_stays_as_it_is(one: Ownership) -> None:
     one.saw(HERS, 5.0)
     away = CheckResult.unchecked(Check.TEMPERATURE, Reason.NO_THERMAL_CAMERA)
