@@ -227,7 +227,7 @@ def _come_back(bench: Bench, of: str, world: World, load: Load, *, births: int) 
         started = told_at = time.monotonic()
         first = last = after.sample(load)
         while last.counters["births_total"] < births:
-            time.sleep(0.5)
+            time.sleep(0.5)  # ingest's figures are a page: there is nothing to wait for
             last = after.sample(load)
             if last.at - told_at >= _TELL_S:
                 told_at = last.at
