@@ -8,8 +8,8 @@ from tests.support.machines import SEEDS, chance, run
 from tests.support.simulated_line import PUMP
 
 
-def pump(seed: int = 1) -> tuple[PumpMachine, Random]:
-    machine, random = PumpMachine(catalog_profile(PUMP), time_scale=60), chance(seed)
+def pump(seed: int = 1, *, profile: str = PUMP) -> tuple[PumpMachine, Random]:
+    machine, random = PumpMachine(catalog_profile(profile), time_scale=60), chance(seed)
     run(machine, 10, random)
     return machine, random
 
@@ -136,9 +136,7 @@ SWITCHED_PUMP = "xylem-aquaforce"
 
 
 def switched_pump(seed: int = 1) -> tuple[PumpMachine, Random]:
-    machine, random = PumpMachine(catalog_profile(SWITCHED_PUMP), time_scale=60), chance(seed)
-    run(machine, 10, random)
-    return machine, random
+    return pump(seed, profile=SWITCHED_PUMP)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
