@@ -1,8 +1,9 @@
 """Benchmarks: the one shape of their results."""
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from typing import Any
 
 from runtime.machine import describe_machine
@@ -59,47 +60,60 @@ class UnknownOption(Exception):
     """A benchmark was called with words that it does not take; the text says which, and what it takes."""
 
 
-def take_options(bench: str, known: Mapping[str, str], *, pairs: Iterable[str], words: Sequence[str]) -> dict[str, str]:
+def take_options(
+    bench: str, known: Mapping[str, str], *, pairs: Iterable[str], words: Sequence[str], bare: str | None = None
+) -> dict[str, str]:
     """Read the options of a benchmark: `pairs` are NAME=VALUE, `words` are `--name value` or `--name=value`.
 
-    `known` are the names that it takes, with what they mean. UnknownOption for all else, and for one given twice.
+    `known` are the names that it takes, with what they mean; `bare` is the one whose value may stand without its name.
+    UnknownOption for all else, and for one given twice.
     """
     taken: dict[str, str] = {}
-
-    def take(name: str, value: str) -> None:
+    for name, value in chain(_read_pairs(pairs), _read_words(bench, known, words, bare)):
         if name not in known:
             there = ", ".join(f"--{one}" for one in known)
             raise UnknownOption(f"{bench} has no option --{name}; it takes {there or 'none'}")
         if name in taken:
             raise UnknownOption(f"--{name} is given twice")
         taken[name] = value
+    return taken
 
+
+def _read_pairs(pairs: Iterable[str]) -> Iterator[tuple[str, str]]:
     for pair in pairs:
         name, given, value = pair.partition("=")
         if not given:
             raise UnknownOption(f"write --option NAME=VALUE; {pair!r} has no value")
-        take(name, value)
+        yield name, value
+
+
+def _read_words(
+    bench: str, known: Mapping[str, str], words: Iterable[str], bare: str | None
+) -> Iterator[tuple[str, str]]:
     rest = iter(words)
     for word in rest:
         if not word.startswith("--"):
-            raise UnknownOption(f"{bench} takes no {word!r}: its options are written --name value")
+            if bare is None:
+                raise UnknownOption(f"{bench} takes no {word!r}: its options are written --name value")
+            yield bare, word
+            continue
         name, given, value = word[2:].partition("=")
         if not given:
             value = next(rest, "--")
             if value.startswith("--") and name in known:
                 raise UnknownOption(f"--{name} needs a value: {known[name]}")
-        take(name, value)
-    return taken
+        yield name, value
 
 
-def describe_options(bench: str, text: str, known: Mapping[str, str]) -> str:
-    """Say what a benchmark measures (its docstring) and which options it takes."""
+def describe_options(bench: str, text: str, known: Mapping[str, str], *, bare: str | None = None) -> str:
+    """Say what a benchmark measures (its docstring) and which options it takes, `bare` also without its name."""
     first = text.strip().splitlines()
     lines = [f"{bench}: {first[0] if first else ''}", ""]
     if not known:
         return "\n".join([*lines, "It takes no options of its own."])
     width = max(map(len, known))
-    return "\n".join([*lines, "Its options:", *(f"  --{name:{width}}  {means}" for name, means in known.items())])
+    told = {name: f"{means}; may stand without its name" if name == bare else means for name, means in known.items()}
+    return "\n".join([*lines, "Its options:", *(f"  --{name:{width}}  {means}" for name, means in told.items())])
 
 
 def make_report(bench: Bench, seconds: float) -> dict[str, Any]:

@@ -45,13 +45,14 @@ def bench(  # noqa: PLR0917 - the words of a command line
         print(f"no benchmark {name or context.args[0]!r}; there are: {', '.join(files)}", file=sys.stderr)
         raise typer.Exit(2)
     module = _load(files[name])
-    known = getattr(module, "OPTIONS", {})
+    known, bare = getattr(module, "OPTIONS", {}), getattr(module, "BARE", None)
     if help_wanted:
-        print(describe_options(name, module.__doc__ or "", known))
+        print(describe_options(name, module.__doc__ or "", known, bare=bare))
         raise typer.Exit
     started = time.monotonic()
     try:
-        running = Bench(name=name, options=take_options(name, known, pairs=option or [], words=context.args))
+        options = take_options(name, known, pairs=option or [], words=context.args, bare=bare)
+        running = Bench(name=name, options=options)
         module.measure(running)
     except UnknownOption as error:
         print(error, file=sys.stderr)

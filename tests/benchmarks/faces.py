@@ -21,6 +21,7 @@ from tests.benchmarks.faces_parts.plot import draw_roc
 from tests.benchmarks.faces_parts.roc import curve, make_pairs
 from tests.benchmarks.faces_parts.seen import Seen, tell_rates
 
+BARE = "dir"
 OPTIONS = {
     "dir": "the folder of people; it is needed",
     "stack": "dlib (without it) or opencv-zoo",
@@ -55,7 +56,7 @@ def measure(bench: Bench) -> None:
 
 def _people(bench: Bench) -> list[tuple[str, list[Path]]]:
     if "dir" not in bench.options:
-        raise CannotRun("say where the people are: `--dir DIR`, one folder of pictures a person")
+        raise CannotRun("say where the people are: `linli bench faces DIR`, one folder of pictures a person")
     folder, most = Path(bench.options["dir"]), int(bench.options.get("most", "2000"))
     if not folder.is_dir():
         raise CannotRun(f"{folder} is no folder")

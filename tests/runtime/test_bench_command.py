@@ -43,12 +43,42 @@ def test_what_a_benchmark_does_not_know_is_refused(pairs: list[str], words: list
         take_options("x", KNOWN, pairs=pairs, words=words)
 
 
+@pytest.mark.parametrize("words", [["10m", "--seed", "7"], ["--seed", "7", "10m"], ["--seed=7", "--for", "10m"]])
+def test_one_option_may_stand_without_its_name(words: list[str]) -> None:
+    assert take_options("x", KNOWN, pairs=[], words=words, bare="for") == {"for": "10m", "seed": "7"}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "words"),
+    [([], ["10m", "--for", "10m"]), ([], ["--for=10m", "10m"]), (["for=10m"], ["10m"]), ([], ["10m", "20m"])],
+)
+def test_what_stands_without_its_name_is_given_once(pairs: list[str], words: list[str]) -> None:
+    with pytest.raises(UnknownOption, match="--for is given twice"):
+        take_options("x", KNOWN, pairs=pairs, words=words, bare="for")
+
+
 def test_an_option_may_have_a_value_that_looks_like_a_pair() -> None:
     assert take_options("x", KNOWN, pairs=["for=a=b"], words=["--seed=c=d"]) == {"for": "a=b", "seed": "c=d"}
 
 
 def test_a_benchmark_without_options_says_so() -> None:
     assert "no options" in describe_options("x", "What it measures.", {})
+
+
+def test_help_says_what_may_stand_without_its_name() -> None:
+    told = CliRunner().invoke(app, ["bench", "faces", "--help"])
+    assert told.exit_code == 0
+    [line] = [line for line in told.stdout.splitlines() if "without its name" in line]
+    assert line.split()[0] == "--dir"
+    assert "without its name" not in CliRunner().invoke(app, ["bench", "chaos", "--help"]).stdout
+
+
+def test_the_folder_of_faces_needs_no_name(tmp_path: Path) -> None:
+    folder = tmp_path / "people"
+    for words in ([str(folder)], ["--dir", str(folder)]):
+        told = CliRunner().invoke(app, ["bench", "faces", *words])
+        assert told.exit_code == 3
+        assert f"{folder} is no folder" in told.stderr
 
 
 def test_help_lists_the_options_of_the_benchmark_that_is_named() -> None:
@@ -67,6 +97,9 @@ def test_help_lists_the_options_of_the_benchmark_that_is_named() -> None:
     [
         (["chaos", "--sed", "7"], "no option --sed"),
         (["chaos", "--seed", "seven"], "--seed NUMBER"),
+        (["chaos", "10m"], "takes no '10m'"),
+        (["faces", "here", "--dir", "there"], "--dir is given twice"),
+        (["faces", "here", "there"], "--dir is given twice"),
         (["nothing"], "no benchmark 'nothing'"),
         (["--seed", "7", "chaos"], "no benchmark '--seed'"),
     ],
@@ -80,10 +113,12 @@ def test_a_wrong_call_is_told_before_anything_runs(words: list[str], says: str) 
 @pytest.mark.parametrize("file", BENCHMARKS, ids=lambda file: file.stem)
 def test_every_option_that_a_benchmark_reads_is_declared(file: Path) -> None:
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    declared: set[str] = set()
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "OPTIONS":
-            declared = set(ast.literal_eval(node.value))
+    said = {
+        name: ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and (name := getattr(node.targets[0], "id", "")) in {"OPTIONS", "BARE"}
+    }
+    declared = set(said.get("OPTIONS", {}))
     read = {
         one.args[0].value
         for one in ast.walk(tree)
@@ -93,4 +128,4 @@ def test_every_option_that_a_benchmark_reads_is_declared(file: Path) -> None:
         and ast.unparse(one.func.value) == "bench.options"
         and isinstance(one.args[0], ast.Constant)
     }
-    assert read <= declared
+    assert read | ({said["BARE"]} if "BARE" in said else set()) <= declared
