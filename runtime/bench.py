@@ -1,7 +1,9 @@
-"""Benchmarks: the one shape of their results."""
+"""Benchmarks: their options, the one shape of their results, and how they end early."""
 
+import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from typing import Any
@@ -114,6 +116,41 @@ def describe_options(bench: str, text: str, known: Mapping[str, str], *, bare: s
     width = max(map(len, known))
     told = {name: f"{means}; may stand without its name" if name == bare else means for name, means in known.items()}
     return "\n".join([*lines, "Its options:", *(f"  --{name:{width}}  {means}" for name, means in told.items())])
+
+
+@contextmanager
+def leaving_nothing() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the block as Ctrl-C does, so that every context in it closes what it has started.
+
+    The block then ends with SystemExit of 128 and the signal's number. The main thread alone may enter it. A signal
+    that was ignored stays so, and one that comes again does not cut the closing short.
+    """
+    taken: list[int] = []
+
+    def leave(number: int, _frame: object) -> None:
+        taken.append(number)
+        if len(taken) == 1:
+            # asyncio.run cancels its main task on SIGINT alone. An exception that is raised here instead comes out of
+            # the event loop wherever it stands, and may take with it the step for which a task waits.
+            signal.raise_signal(signal.SIGINT)
+
+    before = {
+        number: signal.signal(number, leave)
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is signal.SIG_DFL
+    }
+    # A shell starts what runs in the background with SIGINT ignored.
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not taken:
+            raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if taken:
+        raise SystemExit(128 + taken[0])
 
 
 def make_report(bench: Bench, seconds: float) -> dict[str, Any]:

@@ -27,12 +27,21 @@ def bench(  # noqa: PLR0917 - the words of a command line
 ) -> None:
     """Measure this product on this machine, with goals and baselines.
 
-    Exit status: 0 when every goal is met, 1 when one is missed, 2 for a wrong call, 3 when it cannot run here.
+    Exit status: 0 when every goal is met, 1 when one is missed, 2 for a wrong call, 3 when it cannot run here. Ended
+    by SIGTERM or SIGHUP it ends what it has started, and its status is 143 or 129.
     """
     import json
     import time
 
-    from runtime.bench import Bench, CannotRun, UnknownOption, describe_options, make_report, take_options
+    from runtime.bench import (
+        Bench,
+        CannotRun,
+        UnknownOption,
+        describe_options,
+        leaving_nothing,
+        make_report,
+        take_options,
+    )
 
     if help_wanted:
         print(context.get_help())  # with rich it prints by itself and gives nothing
@@ -53,7 +62,8 @@ def bench(  # noqa: PLR0917 - the words of a command line
     try:
         options = take_options(name, known, pairs=option or [], words=context.args, bare=bare)
         running = Bench(name=name, options=options)
-        module.measure(running)
+        with leaving_nothing():
+            module.measure(running)
     except UnknownOption as error:
         print(error, file=sys.stderr)
         raise typer.Exit(2) from error

@@ -1,6 +1,13 @@
 """The command that runs benchmarks: what it understands, and what it refuses."""
 
 import ast
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -10,7 +17,8 @@ from linli import app
 from runtime.bench import UnknownOption, describe_options, take_options
 
 KNOWN = {"for": "how long", "seed": "a number"}
-BENCHMARKS = sorted((Path(__file__).resolve().parents[1] / "benchmarks").glob("*.py"))
+ROOT = Path(__file__).resolve().parents[2]
+BENCHMARKS = sorted((ROOT / "tests" / "benchmarks").glob("*.py"))
 
 
 @pytest.mark.parametrize(
@@ -129,3 +137,127 @@ def test_every_option_that_a_benchmark_reads_is_declared(file: Path) -> None:
         and isinstance(one.args[0], ast.Constant)
     }
     assert read | ({said["BARE"]} if "BARE" in said else set()) <= declared
+
+
+WAITER = '''"""Starts two programs, one of them in a task, and waits until it is ended."""
+
+import asyncio
+import subprocess
+import time
+from pathlib import Path
+
+OPTIONS = {"folder": "where it writes", "loop": "1: wait within the event loop"}
+SLEEP = ("sleep", "600")
+
+
+def measure(bench):
+    folder = Path(bench.options["folder"])
+    with subprocess.Popen(SLEEP, start_new_session=True) as outer:
+        try:
+            if bench.options["loop"] == "1":
+                asyncio.run(in_loop(folder, outer.pid))
+            else:
+                say(folder, outer.pid)
+                time.sleep(600)
+        finally:
+            outer.terminate()
+
+
+async def in_loop(folder, outer):
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(owner(folder, outer))
+            while True:
+                await asyncio.sleep(0)  # so that the signal meets the loop at work
+    finally:
+        await asyncio.sleep(0.2)
+        (folder / "closed").write_text("closed")
+
+
+async def owner(folder, outer):
+    inner = await asyncio.create_subprocess_exec(*SLEEP, start_new_session=True)
+    try:
+        say(folder, outer, inner.pid)
+        await inner.wait()
+    finally:
+        inner.terminate()
+        await inner.wait()
+
+
+def say(folder, *pids):
+    (folder / "pids.part").write_text(" ".join(map(str, pids)))
+    (folder / "pids.part").rename(folder / "pids")
+'''
+RUN = (
+    "import runtime.cli, pathlib, sys; runtime.cli._FOLDER = pathlib.Path(sys.argv.pop(1)); import linli; linli.main()"
+)
+IN_BACKGROUND = ("sh", "-c", 'trap "" INT; exec "$0" "$@"')
+"""As a shell starts what runs in the background: SIGINT is ignored."""
+
+
+@contextmanager
+def waiting(folder: Path, *before: str, loop: bool) -> Iterator[tuple[subprocess.Popen[bytes], list[int]]]:
+    """Run a benchmark that waits; give its process, and the numbers of those that it has started."""
+    (folder / "benchmarks").mkdir()
+    (folder / "benchmarks" / "waiter.py").write_text(WAITER)
+    words = ["bench", "waiter", "--folder", str(folder), "--loop", str(int(loop))]
+    command = [*before, sys.executable, "-c", RUN, str(folder / "benchmarks"), *words]
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    pids: list[int] = []
+    try:
+        until = time.monotonic() + 60
+        while not (folder / "pids").exists():
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        pids += map(int, (folder / "pids").read_text().split())
+        assert asleep(pids) == pids
+        yield process, pids
+    finally:
+        process.kill()
+        process.wait()
+        for pid in asleep(pids):
+            os.kill(pid, signal.SIGKILL)
+
+
+def asleep(pids: list[int]) -> list[int]:
+    """Give those that still run what the benchmark has started."""
+    found: list[int] = []
+    for pid in pids:
+        with suppress(OSError):
+            if Path(f"/proc/{pid}/cmdline").read_bytes() == b"sleep\x00600\x00":
+                found.append(pid)
+    return found
+
+
+@pytest.mark.parametrize("before", [(), IN_BACKGROUND], ids=["foreground", "background"])
+@pytest.mark.parametrize("loop", [False, True], ids=["plain", "in-an-event-loop"])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_benchmark_that_is_ended_leaves_nothing_running(
+    tmp_path: Path, *, before: tuple[str, ...], loop: bool, number: signal.Signals, status: int
+) -> None:
+    with waiting(tmp_path, *before, loop=loop) as (process, pids):
+        process.send_signal(number)
+        assert process.wait(60) == status
+        assert asleep(pids) == []
+    assert len(pids) == 1 + loop
+    assert (tmp_path / "closed").exists() == loop
+
+
+def test_a_second_request_to_end_does_not_cut_the_closing_short(tmp_path: Path) -> None:
+    with waiting(tmp_path, loop=True) as (process, pids):
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 143
+        assert asleep(pids) == []
+    assert (tmp_path / "closed").exists()
+
+
+def test_what_was_ignored_stays_ignored(tmp_path: Path) -> None:
+    nohup = ("sh", "-c", 'trap "" HUP; exec "$0" "$@"')
+    with waiting(tmp_path, *nohup, loop=False) as (process, _):
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 143
