@@ -198,6 +198,8 @@ class Load:
             await asyncio.sleep(0.02)
 
     def _send(self, node: Node, now_ms: int | None = None) -> None:
+        if node.sent == node.acknowledged:
+            node.progress_at = time.monotonic()  # nothing of it waited until now
         self._connection.publish(*node.record(now_ms or time.time_ns() // 1_000_000))
 
     def _send_again(self, nodes: Iterable[Node], patience_s: float) -> None:

@@ -160,13 +160,13 @@ class Node:
         self.acknowledged = 0
         self.progress_at = 0.0
         self._seq = 0
-        # So that not all nodes change an alarm in the same moment; 37 and 200 have no divisor in common.
-        self._ahead = number * 37 % (2 * MESSAGES_OF_AN_ALARM)
+        # So that 1% of the nodes change an alarm with whichever message, also with their first ones: every node begins
+        # somewhere else in the round of all its devices. 37 has no divisor in common with its 4,000 messages.
+        self._ahead = number * 37 % (2 * MESSAGES_OF_AN_ALARM * devices)
         self._profile = profile
         self._said = _said(profile.hash, profile.name, profile.version)
         self._bodies = bodies
         self._devices = [f"device-{number}" for number in range(devices)]
-        self._faults = [0] * devices
         self._topics = [_topic(MessageType.DDATA, name, device) for device in self._devices]
         self._aliases = [
             tuple(
@@ -235,22 +235,20 @@ class Node:
         self.sent += 1
         offset = self.sent
         number = offset % len(self._devices)
-        if self._alarm_turn(offset):
-            self._faults[number] ^= 1
         journal, position, fault = self._aliases[number]
         rest = PayloadMessage(timestamp=now_ms, seq=self._next_seq())
         rest.metrics.add(alias=journal, timestamp=now_ms, string_value=self.journal_id)
         rest.metrics.add(alias=position, timestamp=now_ms, long_value=offset)
-        rest.metrics.add(alias=fault, timestamp=now_ms, long_value=self._faults[number])
+        rest.metrics.add(alias=fault, timestamp=now_ms, long_value=self._fault(number, offset))
         body = self._bodies.get(number, offset // len(self._devices))
         return self._topics[number], body.replace(_OLD_TIME, _time_bytes(now_ms)) + rest.SerializeToString()
 
-    def _alarm_turn(self, offset: int) -> bool:
-        """Whether this message changes its device's alarm: of two hundred one raises it, and one clears it again."""
-        count = len(self._devices)
-        block, place = divmod(offset + self._ahead, MESSAGES_OF_AN_ALARM)
-        device = block // 2 % count
-        return place == (device + self._ahead - block * MESSAGES_OF_AN_ALARM) % count
+    def _fault(self, device: int, offset: int) -> int:
+        """Give what a record says of its device's fault: of two hundred one raises it, and one clears it again.
+
+        Device after device has it for a hundred messages of the node, with a hundred in between.
+        """
+        return int((offset + self._ahead) // MESSAGES_OF_AN_ALARM % (2 * len(self._devices)) == 2 * device)
 
     def _next_seq(self) -> int:
         self._seq = (self._seq + 1) % _SEQS
