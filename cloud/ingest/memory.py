@@ -4,7 +4,7 @@ All of it can be had again: `NodeState` from the database, what births said from
 the first part is dropped as a whole, because it may have run ahead of the database.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -58,8 +58,8 @@ class DeviceState:
 class NodeState:
     """A node and the watermarks of its journals: `marks` as planned, `stored` as committed where that is behind.
 
-    `behind`: whether it replays (None: not known since our start). `ack_wanted` until an acknowledgement has been sent,
-    soon when there was `progress`, and rarely on repeats and holes.
+    `behind`: whether it replays (None: not known since our start). `progress`: something was stored since the last
+    acknowledgement.
     """
 
     id: int
@@ -72,7 +72,6 @@ class NodeState:
     devices: dict[str, DeviceState] = field(default_factory=dict)
     behind: bool | None = None
     replayed: bool = False
-    ack_wanted: bool = False
     progress: bool = False
     acked_ms: int = 0
     seen_ms: int = 0
@@ -86,7 +85,7 @@ class NodeState:
     def committed(self, journal_id: str, offset: int) -> None:
         """Take everything up to an offset as stored: it may be acknowledged now."""
         self.stored[journal_id] = offset
-        self.ack_wanted = self.progress = True
+        self.progress = True
 
     def acknowledgeable(self) -> int | None:
         """Give the watermark of the present journal that is known to be stored."""
@@ -165,10 +164,11 @@ class Plan:
     ahead_readings: int = 0
     newest_live_ms: int | None = None
 
-    def committed(self) -> None:
-        """Let what is stored now be acknowledged."""
+    def committed(self) -> Iterable[NodeState]:
+        """Take the plan as stored; give the nodes that have something to be acknowledged now."""
         for (node_id, journal_id), offset in self.marks.items():
             self.moved[node_id].committed(journal_id, offset)
+        return self.moved.values()
 
     @property
     def is_empty(self) -> bool:

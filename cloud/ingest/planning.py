@@ -107,12 +107,12 @@ class Planner:
         mark = await self._mark(node, place.journal_id)
         match verdict(mark, place):
             case Verdict.REPEAT:
-                node.ack_wanted = True
+                self._tracking.want_ack(node.key)
                 if any(metric.is_historical for metric in metrics):
                     self._follow_replay(plan, node, historical=True)
                 self._metrics.repeats.inc()
             case Verdict.HOLE:
-                node.ack_wanted = True
+                self._tracking.want_ack(node.key)
                 self._metrics.holes.inc()
             case Verdict.NEXT:
                 await self._record(plan, event, node, device=device, metrics=metrics, place=place, now_ms=now_ms)

@@ -343,7 +343,8 @@ class Ingest:
             started = time.perf_counter()
             await self._commit(plan, now_ms)
             self._metrics.commit.observe(time.perf_counter() - started)
-        plan.committed()
+        for node in plan.committed():
+            self._tracking.want_ack(node.key)
         self._count(plan, now_ms)
 
     async def _commit(self, plan: Plan, now_ms: int, *, replayed: int | None = None) -> None:

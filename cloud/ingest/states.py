@@ -183,7 +183,8 @@ class StateKeeper:
             )
         node.marks[journal_id] = mark
         # The edge may have missed the last acknowledgement; it then need not send again what is here.
-        node.ack_wanted = mark > 0
+        if mark > 0:
+            self._tracking.want_ack(node.key)
 
     async def _former_lost(
         self, conn: AsyncConnection, node: NodeState, journal_id: str, former: Former, now_ms: int

@@ -37,6 +37,7 @@ class Tracking:
     strangers: dict[NodeKey, int] = field(default_factory=dict)
     born: set[NodeKey] = field(default_factory=set)
     rulebook: Rulebook = field(default_factory=Rulebook)
+    _acks: dict[NodeKey, None] = field(default_factory=dict)
     _rebirths: dict[NodeKey, None] = field(default_factory=dict)
     _awaited: dict[NodeKey, int] = field(default_factory=dict)
     _asked: dict[tuple[NodeKey, str], int] = field(default_factory=dict)
@@ -45,6 +46,7 @@ class Tracking:
     def forget_nodes(self) -> None:
         """Drop what came from the database, because a failed transaction may have left it ahead."""
         self.nodes.clear()
+        self._acks.clear()
 
     def disconnected(self) -> None:
         """Drop everything that a rebirth will tell again."""
@@ -52,12 +54,16 @@ class Tracking:
             self.host.forget(key)
             self.births.forget(key)
         self.born.clear()
-        self.nodes.clear()
+        self.forget_nodes()
         self.strangers.clear()
         self._rebirths.clear()
         self._awaited.clear()
         self._asked.clear()
         self._asked_profile.clear()
+
+    def want_ack(self, key: NodeKey) -> None:
+        """Tell a node how far its journal is stored: soon when there was progress, rarely on repeats and holes."""
+        self._acks[key] = None
 
     def want_rebirth(self, key: NodeKey) -> None:
         """Ask a node for its births when it is time, and its turn."""
@@ -76,9 +82,8 @@ class Tracking:
     def outgoing(self, now_ms: int) -> list[Message]:
         """Give what is to be published now."""
         messages = self._rebirth_requests(now_ms) + self._profile_requests(now_ms)
-        for node in self.nodes.values():
-            if node.ack_wanted:
-                messages.extend(self._ack(node, now_ms))
+        for key in list(self._acks):
+            messages.extend(self._ack(key, now_ms))
         return messages
 
     def _rebirth_requests(self, now_ms: int) -> list[Message]:
@@ -117,17 +122,22 @@ class Tracking:
                 messages += self._command(key, PROFILE_REQUEST, profile_hash, now_ms)
         return messages
 
-    def _ack(self, node: NodeState, now_ms: int) -> list[Message]:
+    def _ack(self, key: NodeKey, now_ms: int) -> list[Message]:
+        node = self.nodes.get(key)
+        if node is None:
+            del self._acks[key]  # it has died, or its records come again
+            return []
         pause_ms = ACK_EVERY_MS if node.progress else ACK_REPEAT_EVERY_MS
         if now_ms - node.acked_ms < pause_ms and now_ms >= node.acked_ms:
             return []
-        node.ack_wanted = node.progress = False
+        del self._acks[key]
+        node.progress = False
         journal_id, mark = node.journal_id, node.acknowledgeable()
         if journal_id is None or mark is None:
             return []
         node.acked_ms = now_ms
         self.metrics.acks.inc()
-        return self._command(node.key, JOURNAL_ACK, str(JournalPosition(journal_id=journal_id, offset=mark)), now_ms)
+        return self._command(key, JOURNAL_ACK, str(JournalPosition(journal_id=journal_id, offset=mark)), now_ms)
 
     def _command(self, key: NodeKey, name: str, value: str, now_ms: int) -> list[Message]:
         try:
