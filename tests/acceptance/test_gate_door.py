@@ -1,17 +1,14 @@
 """A whole gate without cameras: cards, passes and orders, a relay on a serial line, and what happens when it fails."""
 
 import asyncio
-import time
 import uuid
-from collections.abc import AsyncIterator
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
 from edge.gate.door_watch import DoorState
-from tests.support.broker import Broker, running_broker
-from tests.support.edge_site import USERS, Host, listening_host
+from tests.support.broker import Broker
+from tests.support.edge_site import Host, listening_host
 from tests.support.gate_stand import (
     SIGNING,
     GateStand,
@@ -20,48 +17,19 @@ from tests.support.gate_stand import (
     card,
     decisions,
     next_decision,
+    now_ms,
     pin,
     resident,
-    roll_of,
     shown,
+    until_shown,
+    until_shut,
 )
 from wire import contract
 from wire.seal import SigningKey
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
-
 _USED = frozenset({int(DoorState.UNLOCKED), int(DoorState.OPEN)})
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-@pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
-    async with running_broker(tmp_path / "broker", users=USERS) as one:
-        yield one
-
-
-@pytest.fixture
-async def host(broker: Broker) -> AsyncIterator[Host]:
-    async with listening_host(broker) as listening:
-        yield listening
-
-
-@pytest.fixture
-async def stand(tmp_path: Path, broker: Broker) -> AsyncIterator[GateStand]:
-    """A gate whose simulators run and whose list has residents 1 to 3; the agent is started by the test."""
-    one = GateStand(folder=tmp_path / "gate", broker=broker, cameras=False)
-    one.write()
-    await asyncio.to_thread(one.enrol, roll_of([1, 2, 3], now_ms=now_ms()), [], now_ms=now_ms())
-    async with one.simulators():
-        yield one
-
-
-async def until_shut(host: Host) -> None:
-    await until_shown(host, "door", int(DoorState.CLOSED))
 
 
 async def until_through(host: Host, openings: int) -> None:
@@ -72,10 +40,6 @@ async def until_through(host: Host, openings: int) -> None:
         return [after for before, after in pairwise(told) if after == DoorState.CLOSED and before in _USED]
 
     await host.until(lambda: host.heard if len(doors()) >= openings else [])
-
-
-async def until_shown(host: Host, point: str, value: object, *, within: float = 20) -> None:
-    await host.until(lambda: host.heard if shown(host, point) == value else [], within=within)
 
 
 async def test_cards_passes_and_pins_open_once_each_and_nothing_else_does(stand: GateStand, host: Host) -> None:

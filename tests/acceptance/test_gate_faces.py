@@ -1,18 +1,19 @@
 """A whole gate with its eyes: simulated people before real camera servers, real models, a door on a serial line."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edge.gate.door_watch import DoorState
 from models.manifest import Role
-from tests.support.broker import running_broker
-from tests.support.edge_site import USERS, Host, listening_host
-from tests.support.gate_stand import GateStand, decisions, next_decision, resident, roll_of, shown
+from tests.support.broker import Broker
+from tests.support.edge_site import Host
+from tests.support.gate_stand import GateStand, decisions, next_decision, now_ms, resident, roll_of, shown, until_shown
 from tests.support.yunet import files
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(420)]
@@ -20,57 +21,51 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(420)]
 ENROLLED = (1, 2, 3)
 _PATIENCE_S = 60.0
 """For a loaded machine; on an idle one a decision takes a fraction of a second."""
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
+shows = partial(until_shown, within=_PATIENCE_S)
 
 
 @asynccontextmanager
-async def running_stand(tmp_path: Path, *, yunet: Path | None = None) -> AsyncIterator[tuple[GateStand, Host]]:
+async def running_gate(
+    folder: Path, broker: Broker, host: Host, *, yunet: Path | None = None
+) -> AsyncIterator[GateStand]:
     """Run a gate that checks everything, with three residents who have a face.
 
     They are enrolled by dlib's detector, also where the gate then finds faces by YuNet.
     """
-    async with running_broker(tmp_path / "broker", users=USERS) as broker:
-        one = GateStand(folder=tmp_path / "gate", broker=broker)
-        one.house = f"health_code = {{ {one.health_provider} }}\nrecord = {{ {one.health_provider} }}"
-        demands = {"identity": "required", "temperature": "required", "health_code": "required"}
-        demands |= {"record": "advisory", "mask": "advisory"}
-        one.checks = "\n".join(f"{name} = {{ demand = '{is_}', budget = '5s' }}" for name, is_ in demands.items())
-        one.yunet = yunet
-        one.write()
-        one.yunet = None
-        await asyncio.to_thread(one.enrol, roll_of(ENROLLED, now_ms=now_ms()), ENROLLED, now_ms=now_ms())
-        async with listening_host(broker) as host, one.simulators(), one.agent():
-            await until(host, lambda: shown(host, "face_works") is True and shown(host, "thermal_lost") is False)
-            yield one, host
+    one = GateStand(folder=folder, broker=broker)
+    one.house = f"health_code = {{ {one.health_provider} }}\nrecord = {{ {one.health_provider} }}"
+    demands = {"identity": "required", "temperature": "required", "health_code": "required"}
+    demands |= {"record": "advisory", "mask": "advisory"}
+    one.checks = "\n".join(f"{name} = {{ demand = '{is_}', budget = '5s' }}" for name, is_ in demands.items())
+    one.yunet = yunet
+    one.write()
+    one.yunet = None
+    await asyncio.to_thread(one.enrol, roll_of(ENROLLED, now_ms=now_ms()), ENROLLED, now_ms=now_ms())
+    async with one.simulators(), one.agent():
+        await shows(host, "face_works", value=True)
+        await shows(host, "thermal_lost", value=False)
+        yield one
 
 
 @pytest.fixture
-async def stand(tmp_path: Path) -> AsyncIterator[tuple[GateStand, Host]]:
-    async with running_stand(tmp_path) as running:
+async def gate(tmp_path: Path, broker: Broker, host: Host) -> AsyncIterator[GateStand]:
+    async with running_gate(tmp_path / "gate", broker, host) as running:
         yield running
 
 
-async def until(host: Host, holds: Any, *, within: float = _PATIENCE_S) -> None:
-    await host.until(lambda: host.heard if holds() else [], within=within)
-
-
-async def meets(stand: GateStand, host: Host, act: str) -> dict[str, Any]:
+async def meets(gate: GateStand, host: Host, act: str) -> dict[str, Any]:
     """Have somebody come, give what is decided about them, and have them go again."""
     before = len(decisions(host))
-    stand.stands(act)
+    gate.stands(act)
     try:
         return await next_decision(host, before, within=_PATIENCE_S)
     finally:
-        stand.stands("nobody")
-        await until(host, lambda: shown(host, "door") == 0)
+        gate.stands("nobody")
+        await shows(host, "door", int(DoorState.CLOSED))
         await asyncio.sleep(2)
 
 
-async def test_each_is_judged_as_they_are(stand: tuple[GateStand, Host]) -> None:
-    gate, host = stand
+async def test_each_is_judged_as_they_are(gate: GateStand, host: Host) -> None:
     found = await meets(gate, host, "resident 1")
     assert (found["answer"], found["opened"], found["who"], found["way"]) == ("open", "confirmed", resident(1), "face")
     assert {
@@ -99,8 +94,10 @@ async def test_each_is_judged_as_they_are(stand: tuple[GateStand, Host]) -> None
     assert gate.pulses() == 2
 
 
-async def test_a_gate_with_yunet_knows_who_was_enrolled_by_dlibs_detector(tmp_path: Path) -> None:
-    async with running_stand(tmp_path, yunet=files()[Role.DETECTOR]) as (gate, host):
+async def test_a_gate_with_yunet_knows_who_was_enrolled_by_dlibs_detector(
+    tmp_path: Path, broker: Broker, host: Host
+) -> None:
+    async with running_gate(tmp_path / "gate", broker, host, yunet=files()[Role.DETECTOR]) as gate:
         for number in ENROLLED:
             found = await meets(gate, host, f"resident {number}")
             assert (found["answer"], found["opened"], found["who"]) == ("open", "confirmed", resident(number))
@@ -113,8 +110,7 @@ async def test_a_gate_with_yunet_knows_who_was_enrolled_by_dlibs_detector(tmp_pa
         assert gate.pulses() == len(ENROLLED)
 
 
-async def test_fifty_people_in_a_row_are_let_in_one_by_one(stand: tuple[GateStand, Host]) -> None:
-    gate, host = stand
+async def test_fifty_people_in_a_row_are_let_in_one_by_one(gate: GateStand, host: Host) -> None:
     gate.breaks("door-1", "hurry")
     for turn in range(50):
         number = ENROLLED[turn % len(ENROLLED)]
@@ -123,24 +119,23 @@ async def test_fifty_people_in_a_row_are_let_in_one_by_one(stand: tuple[GateStan
         found = await next_decision(host, before, within=_PATIENCE_S)
         assert (found["answer"], found["opened"], found["who"]) == ("open", "confirmed", resident(number)), turn
         gate.stands("nobody")
-        await until(host, lambda before=before: len(decisions(host)) > before and shown(host, "door") == 0)
+        await shows(host, "door", int(DoorState.CLOSED))
     assert gate.pulses() == 50
     assert shown(host, "tailgating") is False
     assert shown(host, "forced") is False
 
 
-async def test_a_camera_that_is_unplugged_leaves_the_other_ways(stand: tuple[GateStand, Host]) -> None:
-    gate, host = stand
+async def test_a_camera_that_is_unplugged_leaves_the_other_ways(gate: GateStand, host: Host) -> None:
     gate.breaks("thermal-1", "dead")
-    await until(host, lambda: shown(host, "thermal_lost") is True)
+    await shows(host, "thermal_lost", value=True)
     assert shown(host, "liveness_checked") is False
     found = await meets(gate, host, "resident 1")
     assert found["answer"] == "staff"
     assert found["reasons"][0] == ["liveness", "no_thermal_camera"]
     gate.mends("thermal-1")
-    await until(host, lambda: shown(host, "thermal_lost") is False)
+    await shows(host, "thermal_lost", value=False)
     gate.breaks("camera-1", "dead")
-    await until(host, lambda: shown(host, "camera_lost") is True)
+    await shows(host, "camera_lost", value=True)
     gate.mends("camera-1")
-    await until(host, lambda: shown(host, "camera_lost") is False)
+    await shows(host, "camera_lost", value=False)
     assert (await meets(gate, host, "resident 1"))["answer"] == "open"

@@ -2,45 +2,34 @@
 
 import asyncio
 import json
-import time
 import urllib.request
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edge.gate.door_watch import DoorState
-from tests.support.broker import Broker, running_broker
-from tests.support.edge_site import USERS, Host, listening_host
-from tests.support.gate_stand import GateStand, card, decisions, next_decision, resident, roll_of, shown
+from tests.support.broker import Broker
+from tests.support.edge_site import Host
+from tests.support.gate_stand import (
+    GateStand,
+    card,
+    decisions,
+    next_decision,
+    now_ms,
+    resident,
+    roll_of,
+    shown,
+    until_shown,
+    until_shut,
+)
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
 
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 @pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
-    async with running_broker(tmp_path / "broker", users=USERS) as one:
-        yield one
-
-
-@pytest.fixture
-async def host(broker: Broker) -> AsyncIterator[Host]:
-    async with listening_host(broker) as listening:
-        yield listening
-
-
-@pytest.fixture
-async def stand(tmp_path: Path, broker: Broker) -> AsyncIterator[GateStand]:
-    one = GateStand(folder=tmp_path / "gate", broker=broker, cameras=False, seconds=0.5)
-    one.write()
-    await asyncio.to_thread(one.enrol, roll_of([1, 2, 3], now_ms=now_ms()), [], now_ms=now_ms())
-    async with one.simulators():
-        yield one
+def pulse_s() -> float:
+    """Short, so that an opening is over soon after its settings have changed."""
+    return 0.5
 
 
 def edit(stand: GateStand, old: str, new: str) -> None:
@@ -55,16 +44,6 @@ async def checks(stand: GateStand) -> dict[str, Any]:
             return dict(json.loads(answer.read())["checks"])
 
     return await asyncio.to_thread(page)
-
-
-async def until_shut(host: Host) -> None:
-    await host.until(lambda: host.heard if shown(host, "door") == int(DoorState.CLOSED) else [], within=30)
-
-
-def written(stand: GateStand) -> list[float]:
-    file = stand.data / "door-1.writes.jsonl"
-    rows = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-    return [float(row["value"]) for row in rows if row["point"] == "unlock_time"]
 
 
 async def shows_card(stand: GateStand, host: Host, number: int) -> dict[str, Any]:
@@ -88,7 +67,7 @@ async def test_a_changed_setting_holds_from_the_next_opening_on(stand: GateStand
         assert (await checks(stand))["site"]["status"] == "ok"
         await until_shut(host)
         assert (await shows_card(stand, host, 2))["who"] == resident(2)
-        assert written(stand) == [0.5, 1.5]
+        assert stand.unlock_times() == [0.5, 1.5]
         edit(stand, "device = 'north-gate'", "device = 'south-gate'")  # there is none: refused, and all goes on
         await asyncio.sleep(3)
         assert "not used" in (await checks(stand))["site"]["detail"]
@@ -164,7 +143,7 @@ async def test_cameras_that_are_not_aligned_are_told_and_put_right_without_a_res
             await asyncio.sleep(3)
 
     async with stand.simulators(), stand.agent():
-        await host.until(lambda: host.heard if shown(host, "face_works") is True else [], within=60)
+        await until_shown(host, "face_works", value=True, within=60)
         for attempt in range(8):
             await met(bare[attempt % 2])
             if shown(host, "misaligned") is True:
@@ -176,6 +155,6 @@ async def test_cameras_that_are_not_aligned_are_told_and_put_right_without_a_res
         assert ["liveness", "misaligned"] in found["reasons"]
         assert stand.pulses() == 0
         edit(stand, stand.thermal, "")
-        await host.until(lambda: host.heard if shown(host, "misaligned") is False else [], within=60)
+        await until_shown(host, "misaligned", value=False, within=60)
         found = await met(4)
         assert (found["answer"], found["opened"], found["who"]) == ("open", "confirmed", resident(4))

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from typing import Any
 
 from edge.app import run_agent
 from edge.config import load_site
+from edge.gate.door_watch import DoorState
 from edge.gate.people.api import Consent
 from edge.gate.people.calibration import CalibrationRecord
 from edge.gate.people.enrolment import Enrolment
@@ -47,6 +49,11 @@ _NETWORKED = ("camera", "thermal", "health")
 DRAWN_THRESHOLD = 0.34
 YEAR_MS = 365 * 24 * 3600 * 1000
 _CLI = "from linli import main; main()"
+
+
+def now_ms() -> int:
+    """Give the time by this machine's clock, ms since 1970."""
+    return time.time_ns() // 1_000_000
 
 
 def resident(number: int) -> str:
@@ -359,9 +366,13 @@ devices = [{{ name = "thermal-1", profile = "hikvision-thermal-camera" }}]
 
     def pulses(self) -> int:
         """Count how often the door was told to let go, by its own log."""
+        return len(self.unlock_times())
+
+    def unlock_times(self) -> list[float]:
+        """Give for how many seconds the door was told to let go each time, by its own log."""
         file = self.data / "door-1.writes.jsonl"
         rows = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-        return sum(row["point"] == "unlock_time" for row in rows)
+        return [float(row["value"]) for row in rows if row["point"] == "unlock_time"]
 
     def breaks(self, device: str, fault: str) -> None:
         """Let something fail."""
@@ -443,6 +454,16 @@ def shown(host: Host, point: str) -> object:
         if one.device == "north-gate" and point in one.metrics:
             return one.metrics[point].value
     return None
+
+
+async def until_shown(host: Host, point: str, value: object, *, within: float = 20.0) -> None:
+    """Wait until a point of the gate's device shows a value."""
+    await host.until(lambda: host.heard if shown(host, point) == value else [], within=within)
+
+
+async def until_shut(host: Host) -> None:
+    """Wait until the door is closed."""
+    await until_shown(host, "door", int(DoorState.CLOSED), within=30)
 
 
 def a_pass(now_ms: int, **more: Any) -> str:
