@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from cloud.gate import history
 from cloud.telemetry.api import Sample, TelemetryStore
 from cloud.telemetry.embedded import EmbeddedTelemetry
-from cloud.telemetry.influx import InfluxSettings, InfluxTelemetry
 from tests.support.cloud import NOW
 from tests.support.gate_town import GateTown
-from tests.support.series_servers import Relay, influxdb
+from tests.support.telemetry_stores import STORES, open_store
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -56,19 +55,10 @@ class Told:
             before = part.older
 
 
-@pytest.fixture(scope="module", params=["embedded", "influxdb"])
+@pytest.fixture(scope="module", params=STORES)
 def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    folder = tmp_path_factory.mktemp("decisions")
-    with asyncio.Runner() as runner:
-        if request.param == "embedded":
-            store: TelemetryStore = EmbeddedTelemetry(folder / "telemetry.db")
-            yield Told(store, runner)
-            runner.run(store.close())
-            return
-        with influxdb(folder) as server, Relay(server) as relay:
-            store = InfluxTelemetry(InfluxSettings(url=relay.url, org="-", bucket="linli/autogen", database="linli"))
-            yield Told(store, runner)
-            runner.run(store.close())
+    with open_store(request.param, tmp_path_factory.mktemp("decisions")) as (store, runner):
+        yield Told(store, runner)
 
 
 @pytest.mark.parametrize("limit", [1, 7, 500])

@@ -12,10 +12,8 @@ from hypothesis import strategies as st
 
 from cloud.telemetry.api import Sample, TelemetryStore
 from cloud.telemetry.domain import HOUR_MS, LATEST_MS, MINUTE_MS
-from cloud.telemetry.embedded import EmbeddedTelemetry
-from cloud.telemetry.influx import InfluxSettings, InfluxTelemetry
 from tests.support.series_reference import expected, same
-from tests.support.series_servers import Relay, influxdb
+from tests.support.telemetry_stores import STORES, open_store
 
 NOON = 1_790_000_000_000 // HOUR_MS * HOUR_MS
 DAY_MS = 24 * HOUR_MS
@@ -40,19 +38,10 @@ class Home:
         return self.runner.run(self.store.series(device_id=device_id, point=point, **asked))
 
 
-@pytest.fixture(scope="module", params=["embedded", "influxdb"])
+@pytest.fixture(scope="module", params=STORES)
 def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    folder = tmp_path_factory.mktemp("series")
-    with asyncio.Runner() as runner:
-        if request.param == "embedded":
-            store: TelemetryStore = EmbeddedTelemetry(folder / "telemetry.db")
-            yield Home(store, runner)
-            runner.run(store.close())
-            return
-        with influxdb(folder) as server, Relay(server) as relay:
-            store = InfluxTelemetry(InfluxSettings(url=relay.url, org="-", bucket="linli/autogen", database="linli"))
-            yield Home(store, runner)
-            runner.run(store.close())
+    with open_store(request.param, tmp_path_factory.mktemp("series")) as (store, runner):
+        yield Home(store, runner)
 
 
 values = st.one_of(
