@@ -11,9 +11,11 @@ from pathlib import Path
 
 from runtime.bench import Baseline, Bench, CannotRun, Result
 from runtime.durations import parse_duration
+from tests.support.programs import started
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PERIOD_S = 1.0
+_ENDS_WITHIN_S = 60.0
 OPTIONS = {
     "quick": "1: about two minutes in place of six",
     "only": "the parts to run, such as dead,late; all but soak without it",
@@ -34,10 +36,12 @@ def measure(bench: Bench) -> None:
 def _run(bench: Bench, part: str, *arguments: object) -> dict[str, float]:
     bench.say(f"{part} {' '.join(map(str, arguments))}")
     command = [sys.executable, "-m", f"tests.benchmarks.bus_parts.{part}", *map(str, arguments)]
-    ended = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
-    if ended.returncode != 0:
-        raise CannotRun(f"{part} {arguments}: {ended.stderr.strip().splitlines()[-1:]}")
-    told: dict[str, float] = json.loads(ended.stdout.splitlines()[-1])
+    pipe = subprocess.PIPE
+    with started(command, patience_s=_ENDS_WITHIN_S, cwd=_ROOT, stdout=pipe, stderr=pipe, text=True) as process:
+        said, complained = process.communicate()
+    if process.returncode != 0:
+        raise CannotRun(f"{part} {arguments}: {complained.strip().splitlines()[-1:]}")
+    told: dict[str, float] = json.loads(said.splitlines()[-1])
     return told
 
 

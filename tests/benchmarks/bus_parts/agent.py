@@ -14,16 +14,19 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from runtime.bench import leaving_nothing
 from tests.benchmarks.bus_parts.points import POINTS, document
 from tests.benchmarks.bus_parts.servers import serving
+from tests.support.programs import started
 
 _UNITS = 10
 _WARM_UP_S = 3.0
+_READS_WITHIN_S = 30.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -102,6 +105,16 @@ class Agent:
         self._process = process
         self._http = http
 
+    def until_it_reads(self) -> None:
+        """Wait until it has journalled something; OSError when it ends or takes too long."""
+        deadline = time.monotonic() + _READS_WITHIN_S
+        while self._process.poll() is None and time.monotonic() < deadline:
+            with suppress(OSError):
+                if self.sample().readings > 0:
+                    return
+            time.sleep(0.2)
+        raise OSError("the agent of the benchmark does not read")
+
     def sample(self) -> Sample:
         with urllib.request.urlopen(f"http://127.0.0.1:{self._http}/metrics", timeout=10) as page:
             text = page.read().decode()
@@ -126,29 +139,10 @@ def _sum(text: str, pattern: str) -> float:
 
 @contextmanager
 def running_agent(site: Path, *, http: int, cores: set[int]) -> Iterator[Agent]:
-    """Run the agent on the given cores until the end of the context."""
+    """Run the agent on the given cores until the end of the context; it is not waited for."""
     command = [sys.executable, "-m", "linli", "edge", "run", str(site), "--agent", "edge-1", "--log-level", "error"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    os.sched_setaffinity(process.pid, cores)  # before it has threads
-    agent = Agent(process, http)
-    try:
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                if agent.sample().readings > 0:
-                    break
-            except OSError:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise
-            time.sleep(0.2)
-        yield agent
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    with started(command, cores=cores, stdout=subprocess.DEVNULL) as process:
+        yield Agent(process, http)
 
 
 def gaps_s(journal: Path) -> list[float]:
@@ -164,6 +158,7 @@ def measure(poll: str, seconds: float) -> dict[str, float]:
         folder, http = Path(name), free_port()
         site = write_site(folder, port=int(port), poll=poll, http=http)
         with running_agent(site, http=http, cores={max(os.sched_getaffinity(0))}) as agent:
+            agent.until_it_reads()
             time.sleep(_WARM_UP_S)
             first = agent.sample()
             time.sleep(seconds)
@@ -181,4 +176,5 @@ def measure(poll: str, seconds: float) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(sys.argv[1], float(sys.argv[2]))))
+    with leaving_nothing():
+        print(json.dumps(measure(sys.argv[1], float(sys.argv[2]))))

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -24,9 +24,11 @@ from drivers.modbus.config import ModbusRtuSettings, ModbusSettings, ModbusTcpSe
 from drivers.modbus.driver import ModbusDevice
 from drivers.profile import Table
 from edge.bus import BusRunner, Polled
+from runtime.bench import leaving_nothing
+from runtime.cancellation import end
 from runtime.lifecycle import Backoff
 from tests.benchmarks.bus_parts.points import HOLE, VARIANTS, belongs, profile
-from tests.benchmarks.bus_parts.servers import end, serving, start
+from tests.benchmarks.bus_parts.servers import serving
 from tests.support.tcp_proxy import proxied
 
 _UNITS = range(1, 11)
@@ -106,9 +108,9 @@ async def polling(
     try:
         yield polled
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end(task)
+        if not task.cancelled():
+            task.result()
 
 
 async def dead(seconds: int) -> dict[str, float]:
@@ -282,15 +284,15 @@ async def restored(away_s: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name:
         link = Path(name) / "line"
         for kind in ("line", "server"):
-            process, place = start(*(["--link", link] if kind == "line" else []))
-            settings: ModbusSettings = rtu(link, baudrate=115200) if kind == "line" else tcp(place)
-            async with polling(settings, period_s=1.0) as line:
-                await line.until_all_read()
-                end(process)
-                await asyncio.sleep(away_s)
-                process, _ = start(*(["--link", link] if kind == "line" else ["--port", place]))
-                results[f"{kind}_s"] = await line.until_all_read()
-            end(process)
+            with ExitStack() as served:
+                place = served.enter_context(serving(*(["--link", link] if kind == "line" else [])))
+                settings: ModbusSettings = rtu(link, baudrate=115200) if kind == "line" else tcp(place)
+                async with polling(settings, period_s=1.0) as line:
+                    await line.until_all_read()
+                    served.close()
+                    await asyncio.sleep(away_s)
+                    served.enter_context(serving(*(["--link", link] if kind == "line" else ["--port", place])))
+                    results[f"{kind}_s"] = await line.until_all_read()
     with serving() as port:
         async with proxied(int(port)) as proxy, polling(tcp(proxy.port), period_s=1.0) as line:
             await line.until_all_read()
@@ -314,4 +316,5 @@ SCENARIOS: Mapping[str, Callable[[int], Coroutine[Any, Any, dict[str, float]]]] 
 
 if __name__ == "__main__":
     logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
-    print(json.dumps(asyncio.run(SCENARIOS[sys.argv[1]](int(sys.argv[2])))))
+    with leaving_nothing():
+        print(json.dumps(asyncio.run(SCENARIOS[sys.argv[1]](int(sys.argv[2])))))

@@ -16,6 +16,7 @@ from pymodbus.client import AsyncModbusTcpClient
 from drivers.modbus.bus import ModbusBus
 from drivers.modbus.config import ModbusTcpSettings
 from drivers.modbus.driver import ModbusDevice
+from runtime.bench import leaving_nothing
 from tests.benchmarks.bus_parts.points import POINTS, profile
 from tests.benchmarks.bus_parts.servers import serving
 
@@ -80,7 +81,7 @@ async def measure(kind: str, port: int, seconds: float) -> dict[str, float]:
 
 def main() -> None:
     kind, seconds = sys.argv[1:3]
-    with serving() as port:
+    with leaving_nothing(), serving() as port:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
         print(json.dumps(asyncio.run(measure(kind, int(port), float(seconds)))))
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import aiomqtt
 
+from runtime.bench import leaving_nothing
 from tests.benchmarks.bus_parts.agent import Agent, Sample, free_port, running_agent, write_site
 from tests.benchmarks.bus_parts.servers import serving
 from wire import contract
@@ -130,13 +131,12 @@ async def soak(seconds: float) -> dict[str, float]:
                     tasks.create_task(cloud.listen(), name="cloud:listen"),
                     tasks.create_task(cloud.acknowledge(), name="cloud:acknowledge"),
                 ]
-                # In a thread, because waiting for the agent's start must not keep the cloud from listening.
-                running = running_agent(site, http=http, cores=os.sched_getaffinity(0))
-                agent = await asyncio.to_thread(running.__enter__)
                 try:
-                    samples = await watch(agent, seconds)
+                    with running_agent(site, http=http, cores=os.sched_getaffinity(0)) as agent:
+                        # In a thread, because this wait must not keep the cloud from listening.
+                        await asyncio.to_thread(agent.until_it_reads)
+                        samples = await watch(agent, seconds)
                 finally:
-                    await asyncio.to_thread(running.__exit__, None, None, None)
                     for task in work:
                         task.cancel()
     told = judged(samples, warm_up_s=min(0.1 * seconds, 300.0))
@@ -144,4 +144,5 @@ async def soak(seconds: float) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(soak(float(sys.argv[1])))))
+    with leaving_nothing():
+        print(json.dumps(asyncio.run(soak(float(sys.argv[1])))))
