@@ -21,9 +21,11 @@ from cloud.telemetry.embedded import EmbeddedTelemetry
 from drivers.profile import Label
 from runtime.bench import CannotRun
 from tests.benchmarks.ingest_parts.stream import GROUP
-from tests.benchmarks.ingest_parts.world import World, started
+from tests.benchmarks.ingest_parts.world import World
+from tests.support.programs import started
 
 _NODES, _DEVICES, _POINTS = 100, 20, 50
+_ROOT = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +41,7 @@ def bare_rate(world: World, *, batch: int, seconds: float) -> Limit:
     mine, _ = world.cores
     command = [sys.executable, "-m", "tests.benchmarks.ingest_parts.bare", world.database_url]
     command += [str(world.folder / "bare.db"), str(batch), str(seconds)]
-    with started(command, mine, out=subprocess.PIPE, log=sys.stderr) as process:
+    with started(command, cores=mine, cwd=_ROOT, stdout=subprocess.PIPE) as process:
         said, _ = process.communicate()
     if process.returncode:
         raise CannotRun("the bare store has failed; what it said stands above")

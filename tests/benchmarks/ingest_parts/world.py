@@ -12,7 +12,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from runtime.bench import CannotRun
 from tests.benchmarks.bus_parts.agent import free_port
 from tests.benchmarks.ingest_parts.stream import GROUP
 from tests.support.postgres import postgres
+from tests.support.programs import started
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _MOSQUITTO = "/usr/sbin/mosquitto"
@@ -123,28 +124,12 @@ def _server_cpu_s() -> float:
 
 
 @contextmanager
-def _leaving_nothing() -> Iterator[None]:
-    """Let whoever ends this program end what it has started: a signal becomes an exit that unwinds every context."""
-
-    def leave(number: int, _frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
 def running(database: str) -> Iterator[World]:
     """Run broker and ingest over a new database for the time of the context."""
     all_cores = os.sched_getaffinity(0)
     mine, others = _cores()
     os.sched_setaffinity(0, others)  # what is started from here stays off the core of ingest
     with (
-        _leaving_nothing(),
         tempfile.TemporaryDirectory(prefix="linli-bench-", ignore_cleanup_errors=True) as name,
         contextlib.ExitStack() as stack,
     ):
@@ -152,12 +137,12 @@ def running(database: str) -> Iterator[World]:
         url = f"sqlite+aiosqlite:///{folder}/linli.db" if database == "sqlite" else asyncio.run(_new_database())
         asyncio.run(_prepare(url))
         broker_port, http = free_port(), free_port()
-        broker = stack.enter_context(started([_MOSQUITTO, "-c", str(_broker_file(folder, broker_port))], others))
+        broker = stack.enter_context(_quiet([_MOSQUITTO, "-c", str(_broker_file(folder, broker_port))], others))
         (folder / "password").write_text("none")
         config = folder / "cloud.toml"
         config.write_text(_config(url, folder, broker_port, http), encoding="utf-8")
         log = stack.enter_context((folder / "ingest.log").open("w"))
-        ingest = stack.enter_context(started(_ingest_command(folder), mine, log=log))
+        ingest = stack.enter_context(_quiet(_ingest_command(folder), mine, log=log))
         world = World(
             folder=folder,
             database_url=url,
@@ -184,7 +169,7 @@ def again(world: World) -> Iterator[World]:
     mine, _ = world.cores
     with (
         (world.folder / "ingest.log").open("a") as log,
-        started(_ingest_command(world.folder), mine, log=log) as ingest,
+        _quiet(_ingest_command(world.folder), mine, log=log) as ingest,
     ):
         after = replace(world, ingest=ingest.pid)
         _wait_until_connected(after, ingest)
@@ -253,23 +238,11 @@ def _config(url: str, folder: Path, broker_port: int, http: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-@contextmanager
-def started(
-    command: list[str], on: set[int], *, out: int = subprocess.DEVNULL, log: Any = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program on some cores for the time of the context; it says nothing but to `out` and `log`."""
-    log = subprocess.DEVNULL if log is None else log
-    process = subprocess.Popen(command, cwd=_ROOT, stdout=out, stderr=log)
-    os.sched_setaffinity(process.pid, on)  # before it has threads
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+def _quiet(
+    command: list[str], on: set[int], *, log: Any = subprocess.DEVNULL
+) -> AbstractContextManager["subprocess.Popen[bytes]"]:
+    """Run a program on some cores; it says nothing but to `log`."""
+    return started(command, cores=on, cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=log)
 
 
 def _wait_until_connected(world: World, ingest: "subprocess.Popen[bytes]") -> None:
