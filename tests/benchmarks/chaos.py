@@ -54,6 +54,10 @@ def measure(bench: Bench) -> None:
         outcome = asyncio.run(run(folder, town, schedule, tell=tell))
     except (NoServer, TownFailed, ChildFailed) as error:
         raise CannotRun(str(error)) from error
+    except KeyboardInterrupt:  # nothing was judged, so nothing is kept as evidence
+        if not chosen:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
     bench.more |= describe(outcome)
     ledger = outcome.verdict.ledger
     bench.add(Result(name="readings_said", value=ledger.said, unit="readings"))
