@@ -26,7 +26,6 @@ from models.runtime import OnnxNetwork
 from models.store import identity
 from runtime.lifecycle import until_stopped
 from simulators import control
-from simulators.cameras.http import mjpeg_path, radiometric_path
 from simulators.health_provider import PATH as PROVIDER_PATH
 from simulators.people.attempts import Act, Kind
 from simulators.people.cast import Role as Cast
@@ -36,6 +35,7 @@ from simulators.people.visible import see
 from tests.support.broker import Broker, free_port
 from tests.support.edge_site import GROUP, NODE, USERS, Host
 from tests.support.faces import built
+from tests.support.gate_site import NETWORKED, scene_text, site_text
 from tests.support.yunet import dlib_files_with
 from wire.orders import encode_order
 from wire.passes import encode_pass
@@ -45,7 +45,6 @@ from wire.seal import PublicKeys, SigningKey
 GATE = "north"
 FULL_NAME = f"{NODE}/{GATE}"
 SIGNING = SigningKey(seed=bytes(range(32)))
-_NETWORKED = ("camera", "thermal", "health")
 DRAWN_THRESHOLD = 0.34
 YEAR_MS = 365 * 24 * 3600 * 1000
 _CLI = "from linli import main; main()"
@@ -125,9 +124,10 @@ def _for_drawn_people(people: int, now_ms: int) -> CalibrationRecord:
 
 @dataclass(kw_only=True)
 class GateStand:
-    """One gate in `folder`. Change the fields before it starts; `checks` and `extra` are TOML of the gate.
+    """One gate in `folder`. Change the fields before it starts.
 
-    `yunet` is YuNet's file, which then finds the faces instead of dlib's detector, also at enrolment.
+    `house`, `extra`, `thermal` and `checks` are TOML of the site. `yunet` is YuNet's file, which then finds the faces
+    instead of dlib's detector, also at enrolment.
     """
 
     folder: Path
@@ -143,7 +143,7 @@ class GateStand:
     yunet: Path | None = None
     kiosk: int = field(default_factory=free_port)
     http: int = field(default_factory=free_port)
-    ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in _NETWORKED})
+    ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in NETWORKED})
 
     @property
     def health_provider(self) -> str:
@@ -170,7 +170,8 @@ class GateStand:
     def write(self) -> None:
         """Write the scene and the site file, and build the models."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "scene.toml").write_text(self._scene())
+        scene = scene_text(self.ports, cameras=self.cameras, stage=self.stage, rate=self.rate)
+        (self.folder / "scene.toml").write_text(scene)
         (self.folder / "edge-1.password").write_text(USERS["edge-1"] + "\n")
         (self.folder / "service.keys").write_text(PublicKeys.of([SIGNING.public]).text())
         models = self.folder / "models"
@@ -178,149 +179,24 @@ class GateStand:
         for model in self._files().values():
             for file in (model, model.with_name(model.name + ".json")):
                 shutil.copy(file, models / file.name)
-        self.file.write_text(self._site())
+        site = site_text(
+            self.broker,
+            self.ports,
+            simulated=self.data,
+            http=self.http,
+            kiosk=self.kiosk,
+            cameras=self.cameras,
+            yunet=self.yunet is not None,
+            seconds=self.seconds,
+            house=self.house,
+            extra=self.extra,
+            thermal=self.thermal,
+            checks=self.checks,
+        )
+        self.file.write_text(site)
 
     def _files(self) -> Mapping[Role, Path]:
         return {role: built(role) for role in Role} if self.yunet is None else dlib_files_with(self.yunet)
-
-    def _scene(self) -> str:
-        text = """
-schema = 1
-description = "one gate"
-time_scale = 0.0001
-
-[[lines]]
-name = "door-line"
-protocol = "rtu"
-link = "door-line"
-baudrate = 19200
-process = "door"
-devices = [{ name = "door-1", profile = "waveshare-relay-d-door", unit = 1 }]
-
-[[lines]]
-name = "card-line"
-protocol = "reader"
-link = "card-line"
-process = "door"
-devices = [{ name = "card-1", profile = "rdm6300-card-reader" }]
-
-[[lines]]
-name = "qr-line"
-protocol = "reader"
-link = "qr-line"
-process = "door"
-devices = [{ name = "qr-1", profile = "grow-gm65-qr-reader" }]
-"""
-        text += f"""
-[[lines]]
-name = "health"
-protocol = "health-provider"
-port = {self.ports["health"]}
-process = "door"
-"""
-        if self.cameras:
-            text += f"""
-[[lines]]
-name = "camera-line"
-protocol = "camera"
-port = {self.ports["camera"]}
-process = "cameras"
-stage = "{self.stage}"
-rate = {self.rate}
-devices = [{{ name = "camera-1", profile = "hikvision-ip-camera" }}]
-
-[[lines]]
-name = "thermal-line"
-protocol = "radiometric"
-port = {self.ports["thermal"]}
-process = "cameras"
-stage = "{self.stage}"
-width = 160
-height = 120
-rate = {self.rate}
-devices = [{{ name = "thermal-1", profile = "hikvision-thermal-camera" }}]
-"""
-        return text
-
-    def _site(self) -> str:
-        camera = f"http://127.0.0.1:{self.ports['camera']}{mjpeg_path()}"
-        thermal = f"http://127.0.0.1:{self.ports['thermal']}{radiometric_path()}?format=json"
-        serial = "baudrate = 19200, timeout = '300ms'"
-        buses = {
-            "door-line": f"protocol = 'modbus-rtu', port = '{self.data}/door-line', parity = 'N', {serial}",
-            "card-line": f"protocol = 'reader', port = '{self.data}/card-line'",
-            "qr-line": f"protocol = 'reader', port = '{self.data}/qr-line', hold_off = '500ms'",
-            "agent": "protocol = 'agent'",
-        }
-        devices = {
-            "north-gate": "profile = 'linli-gate', bus = 'agent', address = 'north'",
-            "door-1": "profile = 'waveshare-relay-d-door', bus = 'door-line', unit = 1",
-            "card-1": "profile = 'rdm6300-card-reader', bus = 'card-line'",
-            "qr-1": "profile = 'grow-gm65-qr-reader', bus = 'qr-line'",
-        }
-        if self.cameras:
-            buses |= {
-                "camera-line": f"protocol = 'camera', url = '{camera}'",
-                "thermal-line": f"protocol = 'radiometric', url = '{thermal}', period = '100ms'",
-            }
-            devices |= {
-                "camera-1": "profile = 'hikvision-ip-camera', bus = 'camera-line'",
-                "thermal-1": "profile = 'hikvision-thermal-camera', bus = 'thermal-line'",
-            }
-        told = "label = { zh = '北门', en = 'North gate' }, place = '北门/岗亭'"
-        lines = [
-            "schema = 1",
-            "[site]",
-            f"community = '{GROUP}'",
-            "time_zone = 'Asia/Shanghai'",
-            "[broker]",
-            f"host = '{self.broker.host}'",
-            f"port = {self.broker.port}",
-            "username = 'edge-1'",
-            "password_file = 'edge-1.password'",
-            "keepalive = '2s'",
-            "[agents.edge-1]",
-            "data = 'data'",
-            f"http = {{ host = '127.0.0.1', port = {self.http} }}",
-            "[agents.edge-1.buses]",
-            *(f"{name} = {{ {said} }}" for name, said in buses.items()),
-            "[agents.edge-1.devices]",
-            *(f"{name} = {{ {said}, {told} }}" for name, said in devices.items()),
-            "[agents.edge-1.gatehouse]",
-            "key_file = 'secrets/faces.key'",
-            "demo = true",
-            self.house,
-            "[agents.edge-1.gatehouse.roll]",
-            "keys_file = 'service.keys'",
-            "[agents.edge-1.gates.north]",
-            "label = { zh = '北门', en = 'North gate' }",
-            "device = 'north-gate'",
-            "readers = [",
-            "    { device = 'card-1', point = 'card', way = 'card' },",
-            "    { device = 'qr-1', point = 'code', way = 'pass' },",
-            "]",
-            self.extra,
-            "[agents.edge-1.gates.north.door]",
-            "device = 'door-1'",
-            f"seconds = {self.seconds}",
-            "[agents.edge-1.gates.north.temperature]",
-            "limit_c = 36.4",  # what a small thermal camera sees of these people's fevers
-            "[agents.edge-1.gates.north.kiosk]",
-            f"port = {self.kiosk}",
-        ]
-        if self.cameras:
-            lines += [
-                "[agents.edge-1.gates.north.eyes]",
-                "camera = 'camera-1'",
-                "models = 'models'",
-                "" if self.yunet is None else "detector = 'yunet'",
-                "[agents.edge-1.gates.north.eyes.thermal]",
-                "device = 'thermal-1'",
-                self.thermal,
-            ]
-        if self.checks:
-            lines += ["[agents.edge-1.gates.north.checks]", self.checks]
-        return "\n".join(lines) + "\n"
 
     # ---- people
 
