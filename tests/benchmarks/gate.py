@@ -124,7 +124,7 @@ def _prepare(
     bench: Bench, folder: Path, broker: Any, *, yunet: Path | None, visits: int, enrolled: int
 ) -> tuple[Any, range]:
     """Write a site with all eight checks, and enrol everybody."""
-    from tests.support.gate_stand import GateStand, roll_of  # noqa: PLC0415 - a checkout alone has it
+    from tests.support.gate_stand import GateStand, now_ms, roll_of  # noqa: PLC0415 - a checkout alone has it
 
     stand = GateStand(folder=folder / "gate", broker=broker, yunet=yunet)
     stand.house = f"health_code = {{ {stand.health_provider} }}\nrecord = {{ {stand.health_provider} }}"
@@ -137,10 +137,10 @@ def _prepare(
     stand.seconds, stand.rate = 0.5, 5  # who draws the people shares the machine with who looks at them
     stand.write()
     bench.say(f"enrolling {enrolled:,} people")
-    now_ms = time.time_ns() // 1_000_000
+    now = now_ms()
     people = range(1, min(_CAST, visits) + 1)
-    stand.enrol(roll_of(range(1, enrolled + 1), now_ms=now_ms), people, now_ms=now_ms)
-    _fill(stand, range(len(people) + 1, enrolled + 1), now_ms)
+    stand.enrol(roll_of(range(1, enrolled + 1), now_ms=now), people, now_ms=now)
+    _fill(stand, range(len(people) + 1, enrolled + 1), now)
     return stand, people
 
 
@@ -152,16 +152,12 @@ async def _first_opening(stand: Any, started: float) -> None:
 
 
 async def _visit(stand: Any, host: Any, number: int, run: _Run) -> None:
-    from tests.support.gate_stand import decisions  # noqa: PLC0415 - a checkout alone has it
+    from tests.support.gate_stand import decisions, next_decision  # noqa: PLC0415 - a checkout alone has it
 
     before = len(decisions(host))
-
-    def came() -> list[Any]:
-        return list(host.taken) if len(decisions(host)) > before else []
-
     stand.stands(f"resident {number}{run.manner}")
     with suppress(TimeoutError):
-        await host.until(came, within=_PATIENCE_S)
+        await next_decision(host, before, within=_PATIENCE_S)
     confirmed = [one for one in decisions(host)[before:] if one["opened"] == "confirmed"]
     run.let_in += confirmed
     run.missed += not confirmed
@@ -190,11 +186,11 @@ def _tell(bench: Bench, prefix: str, run: _Run, visits: int) -> None:
 
 
 async def _until_shut(host: Any) -> None:
-    from tests.support.gate_stand import shown  # noqa: PLC0415 - a checkout alone has it
+    from tests.support.gate_stand import until_shut  # noqa: PLC0415 - a checkout alone has it
 
     await asyncio.sleep(0.3)
     with suppress(TimeoutError):
-        await host.until(lambda: host.heard if shown(host, "door") == 0 else [], within=_PATIENCE_S)
+        await until_shut(host)
     await asyncio.sleep(0.5)
 
 

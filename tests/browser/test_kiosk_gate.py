@@ -1,17 +1,16 @@
 """The page over a whole gate: simulated people before real camera servers and real models, a relay on a serial line."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Error, Page, async_playwright, expect
 
-from tests.support.broker import Broker, running_broker
+from tests.support.broker import running_broker
 from tests.support.chromium import ARGUMENTS, find_chromium, is_required, missing
 from tests.support.edge_site import USERS, listening_host
-from tests.support.gate_stand import GateStand, pin, roll_of
+from tests.support.gate_stand import GateStand, now_ms, pin, roll_of
 from tests.support.kiosk import LOGIN, PASSWORD, staff_file
 
 pytestmark = [pytest.mark.browser, pytest.mark.system, pytest.mark.timeout(400)]
@@ -20,22 +19,16 @@ SLOW_MS = 45_000
 
 
 @pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
-    async with running_broker(tmp_path / "broker", users=USERS) as one, listening_host(one):
-        yield one
-
-
-@pytest.fixture
-async def stand(tmp_path: Path, broker: Broker) -> AsyncIterator[GateStand]:
+async def stand(tmp_path: Path) -> AsyncIterator[GateStand]:
     """A gate that runs; residents 1 to 3 have PINs, and 1 and 2 are enrolled."""
-    one = GateStand(folder=tmp_path / "gate", broker=broker)
-    one.write()
-    port, file = f"port = {one.kiosk}", staff_file(tmp_path)
-    one.file.write_text(one.file.read_text().replace(port, f"{port}\nstaff_file = '{file}'"))
-    now_ms = time.time_ns() // 1_000_000
-    await asyncio.to_thread(one.enrol, roll_of([1, 2, 3], now_ms=now_ms), [1, 2], now_ms=now_ms)
-    async with one.simulators(), one.agent_process():
-        yield one
+    async with running_broker(tmp_path / "broker", users=USERS) as broker, listening_host(broker):
+        one = GateStand(folder=tmp_path / "gate", broker=broker)
+        one.write()
+        port, file = f"port = {one.kiosk}", staff_file(tmp_path)
+        one.file.write_text(one.file.read_text().replace(port, f"{port}\nstaff_file = '{file}'"))
+        await asyncio.to_thread(one.enrol, roll_of([1, 2, 3], now_ms=now_ms()), [1, 2], now_ms=now_ms())
+        async with one.simulators(), one.agent_process():
+            yield one
 
 
 @pytest.fixture
