@@ -4,6 +4,7 @@ The trigger is no code of the product, the copy lies outside its processes, and 
 record that was accepted and is not stored shows, whichever part forgot it.
 """
 
+import asyncio
 import contextlib
 import shutil
 import sqlite3
@@ -70,16 +71,20 @@ class JournalLog:
         """The journal."""
         return self.folder / FILE_NAME
 
-    def install(self) -> None:
+    async def install(self) -> None:
         """Wait until the agent has made its journal, and put the trigger in; TimeoutError when it makes none."""
         deadline = time.monotonic() + _INSTALLED_WITHIN_S
         while True:
-            with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(self._open("rw")) as db:
-                db.executescript(_TRIGGER)
+            with contextlib.suppress(sqlite3.OperationalError):
+                await asyncio.to_thread(self._put_trigger)
                 return
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self.agent} has made no journal in {self.folder}")
-            time.sleep(0.02)
+            await asyncio.sleep(0.02)
+
+    def _put_trigger(self) -> None:
+        with contextlib.closing(self._open("rw")) as db:
+            db.executescript(_TRIGGER)
 
     def waiting(self) -> int:
         """Count the records that are not acknowledged yet, also while the agent runs; sqlite3.OperationalError."""

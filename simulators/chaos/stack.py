@@ -229,7 +229,7 @@ async def _start(stack: Stack, server: database.Server | None, broker_port: int,
     for agent in town.agents:
         site = str(layout.data / f"{agent}.toml")
         await _start_under_clock(stack, agent, ["edge", "run", site, "--agent", agent])
-        await asyncio.to_thread(stack.logs[agent].install)
+        await stack.logs[agent].install()
 
 
 async def _start_under_clock(stack: Stack, name: str, words: list[str]) -> None:
