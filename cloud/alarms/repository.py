@@ -14,6 +14,7 @@ from cloud.access.tables import account
 from cloud.alarms.domain import Change, ConditionState, Flags
 from cloud.alarms.tables import alarm, alarm_event, condition, heartbeat
 from cloud.assets.tables import asset, building, community, device, node, place
+from cloud.platform.database import among
 
 Key = tuple[int, str]
 """A device's id and a rule's id."""
@@ -70,7 +71,7 @@ def _condition(row: Any) -> ConditionState:  # noqa: ANN401 - a row mapping
 
 async def conditions(conn: AsyncConnection, device_ids: Iterable[int]) -> dict[Key, ConditionState]:
     """Give the conditions of devices, and hold them until the transaction ends."""
-    query = select(condition).where(condition.c.device_id.in_(list(device_ids))).with_for_update()
+    query = select(condition).where(among(conn, condition.c.device_id, device_ids)).with_for_update()
     return {(row["device_id"], row["rule"]): _condition(row) for row in (await conn.execute(query)).mappings()}
 
 

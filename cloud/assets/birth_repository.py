@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.access.domain import Where
 from cloud.assets.tables import asset, building, device, last_value, node, place, profile
+from cloud.platform.database import among
 
 DeviceKey = tuple[int, str]
 """A node's id and a device's name."""
@@ -46,13 +47,13 @@ COLUMNS = (
 
 async def communities_of(conn: AsyncConnection, node_ids: Collection[int]) -> dict[int, int]:
     """Give the communities of nodes."""
-    rows = await conn.execute(select(node.c.id, node.c.community_id).where(node.c.id.in_(node_ids)))
+    rows = await conn.execute(select(node.c.id, node.c.community_id).where(among(conn, node.c.id, node_ids)))
     return {row.id: row.community_id for row in rows}
 
 
 async def known_profiles(conn: AsyncConnection, hashes: Collection[str]) -> set[str]:
     """Give those of these profiles that are stored."""
-    return set(await conn.scalars(select(profile.c.hash).where(profile.c.hash.in_(hashes)))) if hashes else set()
+    return set(await conn.scalars(select(profile.c.hash).where(among(conn, profile.c.hash, hashes))))
 
 
 async def put_places(conn: AsyncConnection, names: Iterable[PlaceName]) -> dict[PlaceName, Where]:
@@ -91,7 +92,7 @@ async def _named(
         return {}
     above = table.c[parent]
     query = select(table.c.id, above.label("above"), table.c.name).where(
-        above.in_({one for one, _ in wanted}), table.c.name.in_({name for _, name in wanted})
+        among(conn, above, {one for one, _ in wanted}), among(conn, table.c.name, {name for _, name in wanted})
     )
     return {(row.above, row.name): row.id for row in await conn.execute(query)}
 
@@ -100,7 +101,8 @@ async def find_devices(conn: AsyncConnection, keys: Collection[DeviceKey]) -> di
     """Give those of these devices that were born before."""
     columns = [device.c[name] for name in COLUMNS]
     query = select(device.c.id, device.c.node_id, device.c.name, *columns).where(
-        device.c.node_id.in_({node_id for node_id, _ in keys}), device.c.name.in_({name for _, name in keys})
+        among(conn, device.c.node_id, {node_id for node_id, _ in keys}),
+        among(conn, device.c.name, {name for _, name in keys}),
     )
     return {
         (row["node_id"], row["name"]): KnownDevice(
@@ -118,7 +120,7 @@ async def looks(conn: AsyncConnection, asset_ids: Collection[int]) -> dict[int, 
     """Give what assets are found by."""
     if not asset_ids:
         return {}
-    rows = await conn.execute(select(asset.c.id, *_LOOK).where(asset.c.id.in_(asset_ids)))
+    rows = await conn.execute(select(asset.c.id, *_LOOK).where(among(conn, asset.c.id, asset_ids)))
     return {row["id"]: _look(row) for row in rows.mappings()}
 
 
@@ -181,7 +183,7 @@ async def change_devices(conn: AsyncConnection, changed: Mapping[int, Mapping[st
 async def devices_online(conn: AsyncConnection, device_ids: Collection[int], now_ms: int) -> None:
     """Take devices as online that are what they were."""
     if device_ids:
-        query = update(device).where(device.c.id.in_(device_ids))
+        query = update(device).where(among(conn, device.c.id, device_ids))
         await conn.execute(query.values(online=True, changed_ms=now_ms))
 
 
@@ -206,7 +208,7 @@ async def newest(conn: AsyncConnection, device_ids: Collection[int], points: Col
     columns = last_value.c
     query = select(
         columns.device_id, columns.point, columns.number, columns.text, columns.quality, columns.at_ms
-    ).where(columns.device_id.in_(device_ids), columns.point.in_(points))
+    ).where(among(conn, columns.device_id, device_ids), among(conn, columns.point, points))
     return [
         Known(device_id, point, number if text is None else text, quality, at_ms)
         for device_id, point, number, text, quality, at_ms in await conn.execute(query)

@@ -11,6 +11,7 @@ from cloud.access.domain import Visible, Where
 from cloud.access.repository import visible_clause
 from cloud.assets.domain import DeviceRow, LastReading, LastValue
 from cloud.assets.tables import asset, building, community, device, last_value, node, place, profile
+from cloud.platform.database import among
 from drivers.profile import Label
 
 _DEVICE = (
@@ -219,7 +220,7 @@ _WHERE_NEWER = " WHERE excluded.at_ms >= last_value.at_ms"
 async def last_values(conn: AsyncConnection, device_ids: Iterable[int]) -> dict[int, list[LastValue]]:
     """Give the last values of devices, by point."""
     result: dict[int, list[LastValue]] = {}
-    query = select(last_value).where(last_value.c.device_id.in_(list(device_ids))).order_by(last_value.c.point)
+    query = select(last_value).where(among(conn, last_value.c.device_id, device_ids)).order_by(last_value.c.point)
     for row in (await conn.execute(query)).mappings():
         value = LastValue(
             device_id=row["device_id"],

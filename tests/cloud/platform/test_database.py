@@ -5,11 +5,11 @@ from contextlib import suppress
 from itertools import count
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cloud.assets.tables import company
-from cloud.platform.database import reading, transaction
+from cloud.platform.database import among, reading, transaction
 from cloud.platform.errors import Conflict
 
 
@@ -52,6 +52,29 @@ async def test_a_denial_while_only_reading_is_remembered_too(engine: AsyncEngine
         async with reading(engine):
             raise Conflict("no", aftermath=remember)
     assert await _count(engine) == 1
+
+
+async def test_one_statement_finds_any_number_of_values(engine: AsyncEngine) -> None:
+    names = [f"苑 {number}" for number in range(2000)]
+    async with transaction(engine) as conn:
+        await conn.execute(company.insert(), [{"name": name} for name in names])
+    said = set[str]()
+
+    def hear(_conn: object, _cursor: object, statement: str, *_: object) -> None:
+        said.add(statement)
+
+    async with reading(engine) as conn:
+        ids = {row.name: row.id for row in await conn.execute(select(company.c.name, company.c.id))}
+        event.listen(engine.sync_engine, "before_cursor_execute", hear)
+        for count_of in (0, 1, 2, 1999):
+            wanted = names[:count_of]
+            by_name = await conn.scalars(
+                select(company.c.name).where(among(conn, company.c.name, [*wanted, "no such"]))
+            )
+            assert set(by_name) == set(wanted)
+            some = {ids[name] for name in wanted}
+            assert set(await conn.scalars(select(company.c.id).where(among(conn, company.c.id, some)))) == some
+    assert len(said) == 2, "SQLite and the driver of PostgreSQL keep what they have prepared, each with its parameters"
 
 
 @pytest.fixture
