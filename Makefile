@@ -12,17 +12,20 @@ demo: ## Start a small community with simulated devices, and show where to look 
 	@scripts/setup.sh demo
 	@.venv/bin/linli demo $(ARGS)
 
-# Most tests wait for something, so more of them run at once than there are cores. Whole systems run one after the other.
+# Most tests wait for something, so more of them run at once than there are cores. Whole systems run two at a time, and those
+# of a gate, whose models take a core each, one after the other.
 AT_ONCE := -n 3 --dist loadfile
-WHOLE := tests/acceptance tests/browser tests/chaos
+PAIRS := tests/browser tests/chaos
+WHOLE := tests/acceptance
 
 test: setup ## Run all tests, those of the service on PostgreSQL too; with ARGS: pytest with these arguments
 ifdef ARGS
 	.venv/bin/python -m pytest $(ARGS)
 else
-	.venv/bin/python -m pytest -q $(AT_ONCE) $(WHOLE:%=--ignore=%)
+	.venv/bin/python -m pytest -q $(AT_ONCE) $(PAIRS:%=--ignore=%) $(WHOLE:%=--ignore=%)
 	.venv/bin/python -m pytest -q $(AT_ONCE) tests/cloud --database postgresql
-	.venv/bin/python -m pytest -q $(wildcard $(WHOLE))
+	.venv/bin/python -m pytest -q -n 2 --dist loadfile $(PAIRS)
+	.venv/bin/python -m pytest -q $(WHOLE)
 endif
 
 check: setup ## Check format, lint, types, import contracts and documentation

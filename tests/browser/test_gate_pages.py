@@ -75,6 +75,7 @@ def test_opening_asks_for_a_reason_and_sends_a_signed_order(page: Page, site: Si
     north = page.locator("[data-gate='edge-1/north']")
     north.get_by_role("button", name="Open…").click()
     north.get_by_role("button", name="Cancel").click()
+    expect(north.locator("input[name=reason]")).to_have_count(0)
     north.get_by_role("button", name="Open…").click()
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
     north.locator("input[name=reason]").fill("courier with parcels")

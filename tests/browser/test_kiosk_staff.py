@@ -36,7 +36,6 @@ def screen(browser: Browser, kiosk: ServedKiosk) -> Iterator[Page]:
     with browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 800}, has_touch=True) as context:
         page = context.new_page()
         page.set_default_timeout(15_000)
-        expect.set_options(timeout=15_000)  # the machine may be busy
         errors: list[str] = []
         foreign: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
