@@ -33,18 +33,23 @@ def longest_pause(units: CountedModbus, since: float) -> float:
 async def silent_server() -> AsyncIterator[tuple[int, list[bytes]]]:
     """Take connections and what is said on them, and never answer."""
     heard: list[bytes] = []
+    serving: set[asyncio.Task[None] | None] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
-            while data := await reader.read(1000):
-                heard.append(data)
-        writer.close()
+        serving.add(asyncio.current_task())
+        try:
+            with contextlib.suppress(ConnectionError):
+                while data := await reader.read(1000):
+                    heard.append(data)
+        finally:
+            writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
         yield server.sockets[0].getsockname()[1], heard
     finally:
         server.close()
+        await asyncio.gather(*filter(None, serving))  # the agent has gone, and hung up
 
 
 @contextlib.contextmanager
