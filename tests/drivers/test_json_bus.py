@@ -156,7 +156,7 @@ async def test_a_refused_subscription_is_named(tmp_path: Path) -> None:
     """Mosquitto 2.0 refuses none, other brokers do: a peer that speaks just so much MQTT."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        with contextlib.closing(writer), contextlib.suppress(OSError, asyncio.IncompleteReadError):
             while True:
                 kind, length = await reader.readexactly(2)
                 body = await reader.readexactly(length)
@@ -164,7 +164,6 @@ async def test_a_refused_subscription_is_named(tmp_path: Path) -> None:
                     writer.write(b"\x20\x02\x00\x00")
                 elif kind >> 4 == 8:
                     writer.write(b"\x90\x03" + body[:2] + b"\x80")
-        writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:

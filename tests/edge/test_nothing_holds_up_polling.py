@@ -37,12 +37,9 @@ async def silent_server() -> AsyncIterator[tuple[int, list[bytes]]]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         serving.add(asyncio.current_task())
-        try:
-            with contextlib.suppress(ConnectionError):
-                while data := await reader.read(1000):
-                    heard.append(data)
-        finally:
-            writer.close()
+        with contextlib.closing(writer), contextlib.suppress(ConnectionError):
+            while data := await reader.read(1000):
+                heard.append(data)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:

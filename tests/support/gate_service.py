@@ -64,7 +64,7 @@ class GateService:
     asked: list[Asked] = field(default_factory=list)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        with contextlib.closing(writer), contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
                 target = head.split(" ", 2)[1]
@@ -84,7 +84,6 @@ class GateService:
                     await asyncio.sleep(60)
                 writer.write(body)
                 await writer.drain()
-        writer.close()
 
 
 @asynccontextmanager

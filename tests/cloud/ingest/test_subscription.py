@@ -3,7 +3,7 @@
 import asyncio
 import struct
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,7 @@ async def refusing_port() -> AsyncIterator[int]:
     """A broker that answers CONNECT, and refuses each topic of a SUBSCRIBE (Mosquitto cannot be told to do so)."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
+        with closing(writer), suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 kind, length = await reader.readexactly(2)  # what is longer than 127 bytes has a second byte
                 if length >= 128:
@@ -39,7 +39,6 @@ async def refusing_port() -> AsyncIterator[int]:
                         topics += 1
                     writer.write(bytes([0x90, 2 + topics]) + body[:2] + b"\x80" * topics)
                 await writer.drain()
-        writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
